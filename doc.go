@@ -1,0 +1,35 @@
+// Package pyselect is Python's select module for Go: [Select], [Poll], [Epoll] and their constants, under their Python
+// names and with their Python semantics. Package selectors, below this one, is Python's selectors module on top of it.
+//
+// The objects exist where the kernel has the facility, as in Python: Select everywhere, Poll on Unix, Epoll on Linux.
+//
+// # Waitable objects
+//
+// Whatever Python takes as a file object is an any here, and [Fileno] says what may be passed: a descriptor as an integer
+// of any type, a net.Conn, a net.Listener, an *os.File, anything with a Fileno or an Fd method. Its blocking mode is left
+// as it is. An object that is registered is kept alive until it is unregistered.
+//
+// # Timeouts
+//
+// A timeout is a [time.Duration] where Python has seconds or milliseconds. [Forever] is None. A wait never ends before its
+// timeout is over, whatever signals arrive, and ends later only by what the kernel's timers and the scheduler need, however
+// short it is. A timeout of zero looks and does not wait. What a negative one does differs, as it does in Python: it is an
+// error in Select, and waits for ever in Poll and Epoll.
+//
+// # Waiting
+//
+// Epoll parks the goroutine that waits, as a read from a net.Conn does, and occupies no thread; only one that is nested
+// too deep in other epolls does. Select and Poll occupy a thread each while they wait, as these system calls do everywhere.
+//
+// # Errors
+//
+// An error names the operation and, where there is one, the descriptor. Use [errors.Is] to tell them apart:
+//
+//	Python                                     here
+//	OSError with an errno                      unix.EBADF, unix.EPERM, ...; also fs.ErrExist for EEXIST, fs.ErrNotExist for ENOENT
+//	ValueError: a bad argument                 os.ErrInvalid
+//	ValueError: operation on a closed epoll    os.ErrClosed
+//	TypeError: not a file object               ErrNotWaitable
+//	KeyError                                   ErrNotRegistered
+//	RuntimeError: concurrent poll() invocation ErrConcurrentPoll
+package pyselect

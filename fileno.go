@@ -1,0 +1,98 @@
+package pyselect
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"reflect"
+	"syscall"
+)
+
+// Fileno returns the descriptor of a waitable object, which is the first of these that fileobj is:
+//
+//   - something with a method Fileno() (int, error) or Fileno() int, like a Python object with a fileno method;
+//   - a [syscall.Conn]: a net.Conn, a net.Listener, an *os.File and others;
+//   - something with a method Fd() uintptr;
+//   - an integer of any type: the descriptor itself.
+//
+// It never changes the blocking mode of fileobj. An *os.File is therefore better passed itself than as the result of its
+// Fd method, which does. A *tls.Conn is not waitable: pass its NetConn, and mind what TLS has buffered.
+//
+// The error is os.ErrClosed for an object that has been closed, os.ErrInvalid for a number that is negative or larger than
+// a descriptor can be, and otherwise ErrNotWaitable. The error of a Fileno method is wrapped. Fileno may be called
+// concurrently if the methods of fileobj may; this package calls it with no lock held.
+func Fileno(fileobj any) (int, error) {
+	switch obj := fileobj.(type) {
+	case int:
+		return checkFd(obj)
+	case interface{ Fileno() (int, error) }:
+		fd, err := obj.Fileno()
+		if err != nil {
+			return -1, fmt.Errorf("Fileno of %T: %w", fileobj, closedError(err))
+		}
+		return checkFd(fd)
+	case interface{ Fileno() int }:
+		return checkFd(obj.Fileno())
+	case syscall.Conn:
+		return connFd(obj)
+	case interface{ Fd() uintptr }:
+		fd, err := checkFd(obj.Fd())
+		if err != nil {
+			return -1, fmt.Errorf("Fd of %T: %w", fileobj, err)
+		}
+		return fd, nil
+	}
+	switch v := reflect.ValueOf(fileobj); {
+	case v.CanInt():
+		return checkFd(v.Int())
+	case v.CanUint():
+		return checkFd(v.Uint())
+	}
+	return -1, fmt.Errorf("%T: %w", fileobj, ErrNotWaitable)
+}
+
+func checkFd[T int | int64 | uint64 | uintptr](fd T) (int, error) {
+	if fd < 0 || uint64(fd) > math.MaxInt32 {
+		return -1, fmt.Errorf("descriptor %d: %w", fd, os.ErrInvalid)
+	}
+	return int(fd), nil
+}
+
+func connFd(c syscall.Conn) (int, error) {
+	fd := -1
+	raw, err := c.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(v uintptr) { fd = int(v) })
+	}
+	if err != nil {
+		return -1, fmt.Errorf("%T: %w", c, closedError(err))
+	}
+	return checkFd(fd)
+}
+
+// closedError makes an error that means "closed" one that is os.ErrClosed.
+func closedError(err error) error {
+	// The RawConn of an *os.File returns internal/poll.ErrFileClosing as it is, which has no other mark than its text.
+	if errors.Is(err, net.ErrClosed) || err.Error() == "use of closed file" {
+		return fmt.Errorf("%w: %w", os.ErrClosed, err)
+	}
+	return err
+}
+
+// objects keeps registered objects alive, by descriptor: one that the garbage collector finds unused closes its own.
+type objects map[int]any
+
+func (o *objects) keep(fd int, obj any) {
+	if _, ok := obj.(int); ok {
+		o.drop(fd)
+		return
+	}
+	if *o == nil {
+		*o = make(objects)
+	}
+	(*o)[fd] = obj
+}
+
+func (o *objects) drop(fd int) { delete(*o, fd) }

@@ -1,0 +1,177 @@
+//go:build unix
+
+package pyselect
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// A PollMask is a set of events of a [Poll].
+type PollMask uint16
+
+// String returns the names of the events, like "POLLIN|POLLHUP".
+func (m PollMask) String() string { return maskString(m, pollNames) }
+
+// A PollEvent is a descriptor that is ready, and what for.
+type PollEvent struct {
+	Fd     int
+	Events PollMask
+}
+
+// A Poll is a set of descriptors to wait for with poll(2), in the order in which they were registered. It mirrors the
+// object that Python's select.poll returns.
+//
+// All methods are safe for concurrent use, but only one goroutine may poll at a time. What is changed while it does counts
+// from the next time on.
+type Poll struct {
+	mu      sync.Mutex
+	polling bool
+	shared  bool // the goroutine that polls uses fds: change a copy
+	order   sys.Order
+	fds     []unix.PollFd
+	objects objects
+}
+
+// NewPoll returns an empty set. It mirrors select.poll.
+func NewPoll() *Poll { return new(Poll) }
+
+// Register adds a waitable object, see [Fileno], with the events to wait for; Python's default for these is
+// POLLIN|POLLPRI|POLLOUT. POLLERR, POLLHUP and POLLNVAL are reported in any case. A descriptor that is registered gets the
+// new mask and keeps its place. Whether it is open is not looked at. It mirrors poll.register.
+//
+// The error is that of Fileno.
+func (p *Poll) Register(fd any, eventmask PollMask) error {
+	n, err := Fileno(fd)
+	if err != nil {
+		return opError("poll register", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pos, ok := p.order.Find(n); ok {
+		p.change()[pos].Events = int16(eventmask)
+	} else {
+		p.order.Add(n)
+		p.fds = append(p.change(), unix.PollFd{Fd: int32(n), Events: int16(eventmask)})
+	}
+	p.objects.keep(n, fd)
+	return nil
+}
+
+// Modify changes the events to wait for. It mirrors poll.modify.
+//
+// The error is unix.ENOENT, which is fs.ErrNotExist, if the descriptor is not registered, or that of Fileno.
+func (p *Poll) Modify(fd any, eventmask PollMask) error {
+	n, err := Fileno(fd)
+	if err != nil {
+		return opError("poll modify", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pos, ok := p.order.Find(n)
+	if !ok {
+		return fdError("poll modify", n, unix.ENOENT)
+	}
+	p.change()[pos].Events = int16(eventmask)
+	return nil
+}
+
+// Unregister removes a descriptor. It mirrors poll.unregister.
+//
+// The error is ErrNotRegistered if the descriptor is not registered, or that of Fileno: unregister an object before it is
+// closed, or by its descriptor.
+func (p *Poll) Unregister(fd any) error {
+	n, err := Fileno(fd)
+	if err != nil {
+		return opError("poll unregister", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pos, ok := p.order.Find(n)
+	if !ok {
+		return fdError("poll unregister", n, ErrNotRegistered)
+	}
+	p.order.Remove(n)
+	p.fds = slices.Delete(p.change(), pos, pos+1)
+	p.objects.drop(n)
+	return nil
+}
+
+// Poll waits until a registered descriptor is ready and returns all that are, in the order of registration. When the
+// timeout is over, there are none. A descriptor that is not open is reported with POLLNVAL. It mirrors poll.poll.
+//
+// A timeout of zero does not wait; [Forever] and any negative one wait without end, so that a time.Until that has passed
+// must not be given as it is. Python takes milliseconds here.
+//
+// The error is ErrConcurrentPoll while another goroutine polls, and otherwise wraps an *os.SyscallError. Poll occupies a
+// thread while it waits.
+func (p *Poll) Poll(timeout time.Duration) ([]PollEvent, error) {
+	return p.poll(nil, math.MaxInt, timeout)
+}
+
+// PollInto is Poll into a buffer of the caller's, of which it fills and returns the first n events. It does not allocate.
+// What does not fit is what the next call begins with.
+//
+// The error is os.ErrInvalid if the buffer is empty, or that of Poll.
+func (p *Poll) PollInto(events []PollEvent, timeout time.Duration) (n int, err error) {
+	if len(events) == 0 {
+		return 0, emptyBufferError("poll")
+	}
+	events, err = p.poll(events[:0], len(events), timeout)
+	return len(events), err
+}
+
+// poll appends up to room events to dst, or to a new slice of the right size if that is nil.
+func (p *Poll) poll(dst []PollEvent, room int, timeout time.Duration) ([]PollEvent, error) {
+	p.mu.Lock()
+	if p.polling {
+		p.mu.Unlock()
+		return dst, opError("poll", ErrConcurrentPoll)
+	}
+	p.polling, p.shared = true, true
+	fds := p.fds
+	p.mu.Unlock()
+
+	n, err := sys.Poll(fds, sys.After(forever(timeout)))
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.polling, p.shared = false, false
+	if err != nil {
+		return dst, opError("poll", err)
+	}
+	if n == 0 {
+		return dst, nil
+	}
+	if dst == nil {
+		dst = make([]PollEvent, 0, n)
+	}
+	pos := p.order.Begin(n, room)
+	for ; len(dst) < n; pos++ {
+		f := &fds[pos%len(fds)]
+		if f.Revents == 0 {
+			continue
+		}
+		if len(dst) == room {
+			p.order.End(int(f.Fd))
+			break
+		}
+		dst = append(dst, PollEvent{int(f.Fd), PollMask(f.Revents)})
+	}
+	return dst, nil
+}
+
+// change returns the array for a change.
+func (p *Poll) change() []unix.PollFd {
+	if p.shared {
+		p.fds = slices.Clone(p.fds)
+		p.shared = false
+	}
+	return p.fds
+}

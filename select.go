@@ -1,0 +1,127 @@
+package pyselect
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// Select waits until an object of rlist is readable, one of wlist writable, or one of xlist in an exceptional condition,
+// such as out-of-band data on a TCP connection. It returns those that are, in three new slices: the caller's own objects,
+// in the order in which they stand in the lists, as often as they stand there. When the timeout is over, all three are
+// empty. It mirrors Python's select.select.
+//
+// The elements are waitable objects, see [Fileno]; F may be any, int, *os.File, net.Conn and so on. With three empty lists
+// Select sleeps for the timeout. A timeout of zero does not wait; [Forever] waits until something is ready.
+//
+// There is no limit to the number or the size of the descriptors. Regular files are always ready.
+//
+// The error is os.ErrInvalid for a negative timeout, unix.EBADF for a descriptor that is not open, which the text names
+// with its place in the lists, what Fileno returns for an object that is not waitable, and otherwise wraps an
+// *os.SyscallError; nothing is ready then. Select occupies a thread while it waits. It is safe for concurrent use.
+func Select[F any](rlist, wlist, xlist []F, timeout time.Duration) (readable, writable, exceptional []F, err error) {
+	if timeout < 0 {
+		err = fmt.Errorf("pyselect: select: timeout %v is negative, want Forever to wait without end: %w", timeout, os.ErrInvalid)
+		return nil, nil, nil, err
+	}
+	deadline := sys.After(timeout)
+	c := selectCalls.Get().(*selectCall)
+	defer c.release()
+
+	lists := [...][]F{rlist, wlist, xlist}
+	for set, list := range lists {
+		if err := addAll(c, set, list); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	n, err := c.sets.Select(deadline)
+	runtime.KeepAlive(lists)
+	if err != nil {
+		return nil, nil, nil, c.explain(err)
+	}
+	if n == 0 {
+		return nil, nil, nil, nil
+	}
+	return ready(c, sys.Readable, rlist, n), ready(c, sys.Writable, wlist, n), ready(c, sys.Exceptional, xlist, n), nil
+}
+
+// A selectCall is the memory of one call of Select.
+type selectCall struct {
+	sets sys.FdSets
+	fds  [3][]int // the descriptors of the lists
+}
+
+var selectCalls = sync.Pool{New: func() any { return new(selectCall) }}
+
+func (c *selectCall) release() {
+	c.sets.Reset()
+	for i := range c.fds {
+		c.fds[i] = c.fds[i][:0]
+	}
+	selectCalls.Put(c)
+}
+
+var listNames = [...]string{sys.Readable: "rlist", sys.Writable: "wlist", sys.Exceptional: "xlist"}
+
+func listError(set, i int, err error) error {
+	return fmt.Errorf("pyselect: select: %s[%d]: %w", listNames[set], i, err)
+}
+
+func badFdError(set, i, fd int, err error) error {
+	return listError(set, i, fmt.Errorf("fd %d: %w", fd, err))
+}
+
+func addAll[F any](c *selectCall, set int, list []F) error {
+	ints, _ := any(list).([]int) // which need not be boxed one by one
+	for i := range list {
+		var fd int
+		var err error
+		if ints != nil {
+			fd, err = checkFd(ints[i])
+		} else {
+			fd, err = Fileno(list[i])
+		}
+		if err != nil {
+			return listError(set, i, err)
+		}
+		if err := c.sets.Add(set, fd); err != nil {
+			return badFdError(set, i, fd, err)
+		}
+		c.fds[set] = append(c.fds[set], fd)
+	}
+	return nil
+}
+
+// ready returns the objects of a list that the last wait has found ready; n in all lists were.
+func ready[F any](c *selectCall, set int, list []F, n int) []F {
+	var found []F
+	for i, fd := range c.fds[set] {
+		if c.sets.Has(set, fd) {
+			if found == nil {
+				found = make([]F, 0, min(n, len(list)-i))
+			}
+			found = append(found, list[i])
+		}
+	}
+	return found
+}
+
+// explain finds the descriptor that is to blame for EBADF, which the kernel does not name.
+func (c *selectCall) explain(err error) error {
+	if errors.Is(err, syscall.EBADF) {
+		for set, fds := range c.fds {
+			for i, fd := range fds {
+				if err := sys.Probe(fd); err != nil {
+					return badFdError(set, i, fd, err)
+				}
+			}
+		}
+	}
+	return opError("select", err)
+}
