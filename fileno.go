@@ -30,7 +30,7 @@ func Fileno(fileobj any) (int, error) {
 	case interface{ Fileno() (int, error) }:
 		fd, err := obj.Fileno()
 		if err != nil {
-			return -1, fmt.Errorf("Fileno of %T: %w", fileobj, closedError(err))
+			return -1, fmt.Errorf("%T.Fileno: %w", fileobj, closedError(err))
 		}
 		return checkFd(fd)
 	case interface{ Fileno() int }:
@@ -40,7 +40,7 @@ func Fileno(fileobj any) (int, error) {
 	case interface{ Fd() uintptr }:
 		fd, err := checkFd(obj.Fd())
 		if err != nil {
-			return -1, fmt.Errorf("Fd of %T: %w", fileobj, err)
+			return -1, fmt.Errorf("%T.Fd: %w", fileobj, err)
 		}
 		return fd, nil
 	}

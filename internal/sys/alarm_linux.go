@@ -45,7 +45,7 @@ func (c *alarmClock) add(a *Alarm, at Deadline) {
 	switch {
 	case !c.running:
 		c.running = true
-		go c.run()
+		go runClock()
 	case a.index == 1:
 		c.earliest.Add(1)
 		futexWake(&c.earliest)
@@ -59,6 +59,9 @@ func (c *alarmClock) remove(a *Alarm) {
 		heap.Remove(&c.alarms, a.index-1)
 	}
 }
+
+// runClock is a function without arguments, so that starting it does not allocate.
+func runClock() { clock.run() }
 
 // run sets off the alarms until none is left.
 func (c *alarmClock) run() {

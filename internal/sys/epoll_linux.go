@@ -3,7 +3,6 @@ package sys
 import (
 	"os"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,7 +21,6 @@ import (
 // time. Kick and Close may come between Arm and Block; then Block returns at once.
 type Epoll struct {
 	fd      int
-	closed  bool
 	cleanup runtime.Cleanup // closes fd if file does not
 
 	file     *os.File // owns fd from the first Arm on
@@ -34,9 +32,8 @@ type Epoll struct {
 	alarm    Alarm
 
 	// Where Go's poller has refused the descriptor, because it is nested too deep or is there already under the same
-	// number, Block sleeps in ppoll, with blocking locked.
-	waker    *Waker
-	blocking sync.Mutex
+	// number, Block sleeps in ppoll.
+	waker *Waker
 }
 
 // ForbidParking makes every Epoll wait as if Go's poller refused it. For tests.
@@ -63,15 +60,11 @@ func (e *Epoll) Fd() int { return e.fd }
 
 // Close closes the descriptor and ends a Block. It returns when nobody uses the number any more.
 func (e *Epoll) Close() error {
-	e.closed = true
 	e.cleanup.Stop()
-	switch {
-	case e.file == nil:
+	if e.file == nil {
 		return os.NewSyscallError("close", unix.Close(e.fd))
-	case e.waker != nil:
-		e.waker.Wake()
-		e.blocking.Lock()
-		defer e.blocking.Unlock()
+	}
+	if e.waker != nil {
 		e.waker.Close()
 	}
 	return e.file.Close()
@@ -181,11 +174,10 @@ func (e *Epoll) look(fd uintptr) bool {
 }
 
 func (e *Epoll) blockThread(deadline Deadline) {
-	e.blocking.Lock()
-	defer e.blocking.Unlock()
-	if e.closed {
+	if !e.waker.Enter() {
 		return
 	}
+	defer e.waker.Leave()
 	fds := [2]unix.PollFd{
 		{Fd: int32(e.fd), Events: unix.POLLIN},
 		{Fd: int32(e.waker.Fd()), Events: unix.POLLIN},

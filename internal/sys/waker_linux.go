@@ -2,13 +2,19 @@ package sys
 
 import (
 	"os"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Waker is a descriptor that Wake makes readable until Drain. Its owner keeps the other methods from running beside Close.
-type Waker struct{ fd int }
+// A Waker ends the sleep of a thread in the kernel: its descriptor, which that waits for too, is readable from Wake until
+// Drain. Its owner lets no other method but Enter and Leave run beside Close.
+type Waker struct {
+	fd     int
+	closed bool
+	asleep sync.Mutex
+}
 
 // NewWaker wraps eventfd(2).
 func NewWaker() (*Waker, error) {
@@ -16,7 +22,7 @@ func NewWaker() (*Waker, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
-	return &Waker{fd}, nil
+	return &Waker{fd: fd}, nil
 }
 
 // Fd returns the descriptor to wait for.
@@ -34,5 +40,24 @@ func (w *Waker) Drain() {
 	unix.RawSyscall(unix.SYS_READ, uintptr(w.fd), uintptr(unsafe.Pointer(&count)), 8)
 }
 
-// Close closes the descriptor.
-func (w *Waker) Close() { unix.Close(w.fd) }
+// Enter begins a sleep, unless Close has been called. Between Enter and Leave, the descriptor is open.
+func (w *Waker) Enter() bool {
+	w.asleep.Lock()
+	if w.closed {
+		w.asleep.Unlock()
+		return false
+	}
+	return true
+}
+
+// Leave ends a sleep.
+func (w *Waker) Leave() { w.asleep.Unlock() }
+
+// Close ends the sleep that is on, waits for its end and closes the descriptor.
+func (w *Waker) Close() {
+	w.Wake()
+	w.asleep.Lock()
+	defer w.asleep.Unlock()
+	w.closed = true
+	unix.Close(w.fd)
+}

@@ -1,0 +1,218 @@
+//go:build unix
+
+package selectors_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/selectors"
+)
+
+// What happens to descriptors behind the selector's back.
+
+func TestClosedWhileRegistered(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
+		a, b := testkit.Socketpair(t)
+		register(t, sel, a, read, nil)
+		register(t, sel, b, write, nil)
+		testkit.Close(t, a)
+		switch k.name {
+		case "select":
+			for _, timeout := range []time.Duration{0, pyselect.Forever} {
+				_, err := sel.Select(timeout)
+				wantError(t, err, unix.EBADF, "select", fmt.Sprint("fd ", a))
+			}
+		case "poll":
+			for range 2 {
+				selects(t, sel, pyselect.Forever, a, read, b, write)
+			}
+		default:
+			selects(t, sel, pyselect.Forever, b, write)
+		}
+		unregister(t, sel, a)
+		selects(t, sel, pyselect.Forever, b, write)
+	})
+}
+
+// A key is for the object that was registered. What gets its number later must not be reported under it.
+func TestNumberReused(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
+		r, w := testkit.Pipe(t)
+		register(t, sel, r, read, "old")
+		testkit.Close(t, r)
+		x, y := testkit.Socketpair(t)
+		if x != r {
+			t.Skipf("the system has given number %d instead of %d", x, r)
+		}
+		testkit.Write(t, y, "x")
+		if k.kernel {
+			selects(t, sel, time.Millisecond)
+		}
+		unregister(t, sel, r)
+		selects(t, sel, time.Millisecond)
+		key := register(t, sel, x, read, "new")
+		ready, err := sel.Select(pyselect.Forever)
+		if err != nil || len(ready) != 1 || ready[0].Key != key {
+			t.Errorf("Select returned %v, %v, want the new owner", pairs(ready), err)
+		}
+		_ = w
+	})
+}
+
+// A ghost is a descriptor that was closed without being unregistered while a duplicate of it lives on: the kernel goes on
+// reporting it, under a number that is nobody's.
+func ghost(t *testing.T, sel selectors.BaseSelector) (number int) {
+	t.Helper()
+	a, b := testkit.Socketpair(t)
+	testkit.Write(t, b, "x")
+	register(t, sel, a, read, "ghost")
+	testkit.Dup(t, a, 0)
+	testkit.Close(t, a)
+	unregister(t, sel, a)
+	return a
+}
+
+func TestGhost(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+		ghost(t, sel)
+		const timeout = 20 * time.Millisecond
+		testkit.Duration(t, timeout, func() { selects(t, sel, timeout) })
+		ghost(t, sel)
+		selects(t, sel, 0)
+	})
+}
+
+func TestGhostAmongOthers(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+		// Registered before and after, ready and not; one that was closed, and whose number somebody else has.
+		r, w := testkit.Pipe(t)
+		register(t, sel, r, read, nil)
+		a, b := testkit.Socketpair(t)
+		register(t, sel, a, write, nil)
+		ghost(t, sel)
+		register(t, sel, b, read|write, nil)
+		selects(t, sel, 0, a, write, b, write)
+		selects(t, sel, pyselect.Forever, a, write, b, write)
+		if _, err := sel.Modify(a, read, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sel.Modify(b, read, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // one event does not fill a buffer that it shares with ghosts
+			ghost(t, sel)
+			testkit.Write(t, w, "x")
+			buf := make([]selectors.Ready, 1)
+			if n, err := sel.SelectInto(buf, 0); n != 1 || err != nil || buf[0].Key.Fd != r {
+				t.Errorf("SelectInto returned %v, %v, want fd %d", pairs(buf[:n]), err, r)
+			}
+			testkit.Drain(t, r)
+		}
+		testkit.Duration(t, time.Millisecond, func() { selects(t, sel, time.Millisecond) })
+	})
+}
+
+func TestGhostDuringSelect(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
+		if !k.kernel {
+			t.Skip("the kernel has no set: a descriptor that is closed ends the wait")
+		}
+		r, w := testkit.Pipe(t)
+		register(t, sel, r, read, nil)
+		first, second := beginSelect(t, sel, pyselect.Forever), beginSelect(t, sel, pyselect.Forever)
+		x, y := testkit.Socketpair(t)
+		register(t, sel, x, read, nil)
+		testkit.Dup(t, x, 0)
+		testkit.Close(t, x)
+		unregister(t, sel, x)
+		testkit.Write(t, y, "x")
+		selects(t, sel, 0)
+		first.Blocked()
+		second.Blocked()
+		testkit.Write(t, w, "x")
+		first.ends(t, r, read)
+		second.ends(t, r, read)
+	})
+}
+
+// The number of a ghost can be registered anew: by another file, or by the same one.
+func TestNumberOfGhost(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+		number := ghost(t, sel)
+		r, w := testkit.Pipe(t)
+		if r != number {
+			if err := unix.Dup2(r, number); err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(number)
+		}
+		register(t, sel, number, read, "new")
+		testkit.Duration(t, time.Millisecond, func() { selects(t, sel, time.Millisecond) })
+		testkit.Write(t, w, "x")
+		selects(t, sel, pyselect.Forever, number, read)
+		testkit.Drain(t, r)
+		unregister(t, sel, number)
+
+		a, b := testkit.Socketpair(t)
+		register(t, sel, a, read, "old")
+		dup := testkit.Dup(t, a, 0)
+		testkit.Close(t, a)
+		unregister(t, sel, a)
+		if err := unix.Dup2(dup, a); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(a)
+		key := register(t, sel, a, read|write, "new")
+		selects(t, sel, pyselect.Forever, a, write)
+		testkit.Write(t, b, "x")
+		ready, err := sel.Select(pyselect.Forever)
+		if err != nil || len(ready) != 1 || ready[0].Key != key || ready[0].Events != read|write {
+			t.Errorf("Select returned %v, %v", pairs(ready), err)
+		}
+	})
+}
+
+// When the kernel's set is rebuilt, a descriptor that has left it by being closed does not come back as something else.
+func TestGhostAndNumberReused(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
+		if !k.kernel {
+			t.Skip("the kernel has no set")
+		}
+		r, _ := testkit.Pipe(t)
+		register(t, sel, r, read, "old")
+		testkit.Close(t, r)
+		x, y := testkit.Socketpair(t)
+		if x != r {
+			t.Skipf("the system has given number %d instead of %d", x, r)
+		}
+		testkit.Write(t, y, "x")
+		ghost(t, sel)
+		testkit.Duration(t, time.Millisecond, func() { selects(t, sel, time.Millisecond) })
+	})
+}
+
+// A registered object is not closed by the garbage collector.
+func TestObjectsAreKeptAlive(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+		client, server := testkit.TCPPair(t)
+		file, err := server.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := register(t, sel, file, read, nil)
+		file = nil
+		for range 3 {
+			runtime.GC()
+		}
+		client.Write([]byte("x"))
+		selects(t, sel, pyselect.Forever, key.Fd, read)
+		defer unregister(t, sel, key.Fileobj).Fileobj.(interface{ Close() error }).Close()
+	})
+}

@@ -1,0 +1,15 @@
+//go:build unix
+
+package selectors
+
+// readyEvents returns what the events of poll(2) or epoll(7) mean to a selector: all but out make it readable, and all but
+// in writable, so that errors and hang-ups surface as whatever was asked for.
+func readyEvents(mask, in, out uint32) (ready Event) {
+	if mask&^out != 0 {
+		ready |= EventRead
+	}
+	if mask&^in != 0 {
+		ready |= EventWrite
+	}
+	return ready
+}
