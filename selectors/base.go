@@ -17,9 +17,10 @@ import (
 // A keySet is the keys of a selector and what the kernel knows of them. All methods but block are called with base.mu
 // held, arm and block by one goroutine at a time.
 type keySet interface {
-	find(fd int) *SelectorKey // nil if there is none
 	len() int
-	keys() []*SelectorKey // a new slice, in the order of registration
+	keys() []*SelectorKey        // a new slice, in the order of registration
+	find(fd int) *SelectorKey    // nil if there is none
+	search(obj any) *SelectorKey // by the object, which is comparable; nil if there is none
 
 	add(key *SelectorKey) error
 	modify(key *SelectorKey) error // replaces the key of key.Fd by one with other events
@@ -219,26 +220,32 @@ func (s *base) wait(ctx context.Context, dst []Ready, room int, timeout time.Dur
 		stop := context.AfterFunc(ctx, s.kick)
 		defer stop()
 	}
-	if s.turn.Take(deadline, done) {
-		defer s.turn.Leave()
-		for !isClosed(done) {
-			dst, over, err := s.arm(dst, room, deadline)
-			if over || err != nil {
-				return dst, err
-			}
-			if !isClosed(done) {
-				s.set.block(deadline)
-			}
-			dst, over, err = s.look(dst, room, true)
-			if over || err != nil || deadline.Left() == 0 {
-				return dst, err
-			}
+	if !s.turn.Take(deadline, done) {
+		if isClosed(done) {
+			return dst, ctx.Err()
+		}
+		dst, _, err := s.look(dst, room, false)
+		return dst, err
+	}
+	defer s.turn.Leave()
+	for {
+		dst, over, err := s.arm(dst, room, deadline)
+		if over || err != nil {
+			return dst, err
+		}
+		if !isClosed(done) {
+			s.set.block(deadline)
+		}
+		dst, over, err = s.look(dst, room, true)
+		switch {
+		case over || err != nil:
+			return dst, err
+		case isClosed(done):
+			return dst, ctx.Err()
+		case deadline.Left() == 0:
+			return dst, nil
 		}
 	}
-	if isClosed(done) {
-		return dst, ctx.Err()
-	}
-	return dst, nil
 }
 
 // look appends what is ready. The wait is over if that is something, or if Wakeup was called.
@@ -298,10 +305,8 @@ func (s *base) lookup(op string, fileobj any, fd int, filenoErr error) (*Selecto
 	}
 	// An object that has been closed does not know its descriptor any more.
 	if reflect.ValueOf(fileobj).Comparable() {
-		for _, key := range s.set.keys() {
-			if reflect.ValueOf(key.Fileobj).Comparable() && key.Fileobj == fileobj {
-				return key, nil
-			}
+		if key := s.set.search(fileobj); key != nil {
+			return key, nil
 		}
 	}
 	return nil, opError(op, fmt.Errorf("%w: %w", ErrNotRegistered, filenoErr))

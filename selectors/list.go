@@ -22,6 +22,15 @@ func (l *list) find(fd int) *SelectorKey {
 	return nil
 }
 
+func (l *list) search(obj any) *SelectorKey {
+	for _, key := range l.all {
+		if key.Fileobj == obj {
+			return key
+		}
+	}
+	return nil
+}
+
 func (l *list) keys() []*SelectorKey { return slices.Clone(l.all) }
 
 func (l *list) append(key *SelectorKey) {

@@ -1,8 +1,6 @@
 package selectors
 
-import (
-	"slices"
-)
+import "slices"
 
 // A table holds the keys of a selector whose kernel facility keeps the set itself: by descriptor, as the kernel does, so
 // that an event leads to its key without a search. Each registration has a serial number, which goes through the kernel
@@ -25,6 +23,15 @@ func (t *table) find(fd int) *SelectorKey {
 		return nil
 	}
 	return t.slots[fd].key
+}
+
+func (t *table) search(obj any) *SelectorKey {
+	for _, s := range t.slots {
+		if s.key != nil && s.key.Fileobj == obj {
+			return s.key
+		}
+	}
+	return nil
 }
 
 // lookup returns the key that was registered with a serial number, or nil if it is not any more.
