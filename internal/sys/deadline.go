@@ -18,6 +18,10 @@ const (
 	Never Deadline = math.MaxInt64
 )
 
+// longest is the most that a system call is asked to wait: kernels refuse what is too long for them, each another limit.
+// Callers make up for it by waiting again.
+const longest = 1e6 * time.Second
+
 var start = time.Now()
 
 // After returns the deadline that lies timeout ahead: Now if that is not positive, Never if it is out of range.

@@ -38,13 +38,11 @@ func ppoll(fds []unix.PollFd, timeout time.Duration) (int, syscall.Errno) {
 	return int(n), errno
 }
 
-// timespec fills in the timeout as the kernel takes it: nil to wait for ever, and no more seconds than fit in 32 bits,
-// which callers make up for by waiting again.
+// timespec fills in the timeout as the kernel takes it: nil to wait for ever.
 func timespec(buf *unix.Timespec, timeout time.Duration) *unix.Timespec {
 	if timeout == time.Duration(Never) {
 		return nil
 	}
-	const most = 1 << 30 * time.Second
-	*buf = unix.NsecToTimespec(int64(min(timeout, most)))
+	*buf = unix.NsecToTimespec(int64(min(timeout, longest)))
 	return buf
 }

@@ -2,108 +2,19 @@ package sys
 
 import (
 	"os"
-	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// The sets of an FdSets.
-const (
-	Readable = iota
-	Writable
-	Exceptional
-)
+// An fdWord is a word of a bitmap: a C long.
+type fdWord = uintptr
 
-const wordBits = 8 * int(unsafe.Sizeof(uintptr(0)))
-
-// FdSets are the arguments and the results of select(2), as large as the descriptors in them need.
-type FdSets struct {
-	in, out [3][]uintptr // bitmaps in words of the size of a C long
-	nfds    int
-}
-
-// Reset empties the sets.
-func (s *FdSets) Reset() {
-	for i := range s.in {
-		clear(s.in[i])
-		s.in[i] = s.in[i][:0]
-	}
-	s.nfds = 0
-}
-
-// Add adds a descriptor to one of the sets. One that is not open may be refused with EBADF.
-func (s *FdSets) Add(set, fd int) error {
-	word := fd / wordBits
-	if word >= len(s.in[set]) {
-		if err := s.grow(set, word+1, fd); err != nil {
-			return err
-		}
-	}
-	s.in[set][word] |= 1 << (fd % wordBits)
-	s.nfds = max(s.nfds, fd+1)
-	return nil
-}
-
-func (s *FdSets) grow(set, words, fd int) error {
-	if words > cap(s.in[set]) {
-		// Only descriptors that exist are worth the memory.
-		if err := Probe(fd); err != nil {
-			return err
-		}
-		s.in[set] = append(make([]uintptr, 0, max(words, 1024/wordBits)), s.in[set]...)
-	}
-	s.in[set] = s.in[set][:words]
-	return nil
-}
-
-// Select wraps pselect6(2). It waits until a descriptor is ready or the deadline has passed, whatever signals arrive, and
-// returns the number of bits that are set in the results.
-func (s *FdSets) Select(deadline Deadline) (int, error) {
-	// The kernel ignores what lies beyond the process's descriptor table, and leaves its bits set. The table has room for
-	// one word at least and never shrinks: if the highest descriptor exists, all are looked at.
-	if s.nfds > wordBits {
-		if err := Probe(s.nfds - 1); err != nil {
-			return 0, err
-		}
-	}
-	words := (s.nfds + wordBits - 1) / wordBits
-	for {
-		var sets [3]unsafe.Pointer
-		for i, in := range s.in {
-			if len(in) == 0 {
-				s.out[i] = s.out[i][:0]
-				continue
-			}
-			if cap(s.out[i]) < words {
-				s.out[i] = make([]uintptr, words)
-			}
-			s.out[i] = s.out[i][:words]
-			clear(s.out[i][copy(s.out[i], in):])
-			sets[i] = unsafe.Pointer(&s.out[i][0])
-		}
-		left := deadline.Left()
-		n, errno := pselect(s.nfds, sets, left)
-		switch {
-		case errno == syscall.EINTR:
-		case errno != 0:
-			return 0, os.NewSyscallError("pselect6", errno)
-		case n > 0 || left == 0 || deadline.Left() == 0:
-			return n, nil
-		}
-	}
-}
-
-// Has reports whether the last Select found the descriptor ready in one of the sets.
-func (s *FdSets) Has(set, fd int) bool {
-	word := fd / wordBits
-	return word < len(s.out[set]) && s.out[set][word]&(1<<(fd%wordBits)) != 0
-}
-
-func pselect(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, syscall.Errno) {
+// selectOnce wraps pselect6(2), which takes nanoseconds where select takes microseconds.
+func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, error) {
 	var n uintptr
-	var errno syscall.Errno
+	var errno unix.Errno
 	var buf unix.Timespec
 	ts := timespec(&buf, timeout)
 	if timeout == 0 {
@@ -111,7 +22,10 @@ func pselect(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, sysc
 	} else {
 		n, _, errno = unix.Syscall6(unix.SYS_PSELECT6, uintptr(nfds), uintptr(sets[0]), uintptr(sets[1]), uintptr(sets[2]), uintptr(unsafe.Pointer(ts)), 0)
 	}
-	return int(n), errno
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // Probe returns EBADF if the descriptor is not open.

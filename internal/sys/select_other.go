@@ -1,0 +1,28 @@
+//go:build unix && !linux
+
+package sys
+
+import (
+	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// selectOnce wraps select(2), which takes microseconds. Some systems overwrite the timeout.
+func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, error) {
+	var tv *unix.Timeval
+	if timeout != time.Duration(Never) {
+		// Up to a whole microsecond, so that the wait does not end early and begin anew.
+		v := unix.NsecToTimeval(int64(min(timeout, longest)) + 999)
+		tv = &v
+	}
+	return unix.Select(nfds, (*unix.FdSet)(sets[0]), (*unix.FdSet)(sets[1]), (*unix.FdSet)(sets[2]), tv)
+}
+
+// Probe returns EBADF if the descriptor is not open.
+func Probe(fd int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return os.NewSyscallError("fcntl", err)
+}
