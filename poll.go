@@ -55,10 +55,10 @@ func (p *Poll) Register(fd any, eventmask PollMask) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pos, ok := p.order.Find(n); ok {
-		p.change()[pos].Events = int16(eventmask)
+		p.change()[pos] = sys.PollFd(n, uint16(eventmask))
 	} else {
 		p.order.Add(n)
-		p.fds = append(p.change(), unix.PollFd{Fd: int32(n), Events: int16(eventmask)})
+		p.fds = append(p.change(), sys.PollFd(n, uint16(eventmask)))
 	}
 	p.objects.keep(n, fd)
 	return nil
@@ -78,7 +78,7 @@ func (p *Poll) Modify(fd any, eventmask PollMask) error {
 	if !ok {
 		return fdError("poll modify", n, unix.ENOENT)
 	}
-	p.change()[pos].Events = int16(eventmask)
+	p.change()[pos] = sys.PollFd(n, uint16(eventmask))
 	return nil
 }
 

@@ -1,12 +1,10 @@
 package pyselect
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/pyselect/pyselect/internal/sys"
@@ -112,14 +110,12 @@ func ready[F any](c *selectCall, set int, list []F, n int) []F {
 	return found
 }
 
-// explain finds the descriptor that is to blame for EBADF, which the kernel does not name.
+// explain finds the descriptor that is to blame for an error, which the kernel does not name.
 func (c *selectCall) explain(err error) error {
-	if errors.Is(err, syscall.EBADF) {
-		for set, fds := range c.fds {
-			for i, fd := range fds {
-				if err := sys.Probe(fd); err != nil {
-					return badFdError(set, i, fd, err)
-				}
+	for set, fds := range c.fds {
+		for i, fd := range fds {
+			if err := sys.Probe(fd); err != nil {
+				return badFdError(set, i, fd, err)
 			}
 		}
 	}

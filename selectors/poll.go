@@ -27,7 +27,7 @@ func NewPollSelector() (*PollSelector, error) {
 	}
 	s := &PollSelector{poll: pollSet{
 		waker: waker,
-		fds:   []unix.PollFd{{Fd: int32(waker.Fd()), Events: unix.POLLIN}},
+		fds:   []unix.PollFd{sys.PollFd(waker.Fd(), unix.POLLIN)},
 	}}
 	s.init(&s.poll)
 	return s, nil
@@ -50,14 +50,14 @@ type pollSet struct {
 
 func (p *pollSet) add(key *SelectorKey) error {
 	p.change()
-	p.fds = append(p.fds, unix.PollFd{Fd: int32(key.Fd), Events: pollMask(key.Events)})
+	p.fds = append(p.fds, pollFd(key))
 	p.list.append(key)
 	return nil
 }
 
 func (p *pollSet) modify(key *SelectorKey) error {
 	p.change()
-	p.fds[1+p.list.replace(key)].Events = pollMask(key.Events)
+	p.fds[1+p.list.replace(key)] = pollFd(key)
 	return nil
 }
 
@@ -78,14 +78,15 @@ func (p *pollSet) change() {
 	}
 }
 
-func pollMask(events Event) (mask int16) {
-	if events&EventRead != 0 {
+func pollFd(key *SelectorKey) unix.PollFd {
+	var mask uint16
+	if key.Events&EventRead != 0 {
 		mask |= unix.POLLIN
 	}
-	if events&EventWrite != 0 {
+	if key.Events&EventWrite != 0 {
 		mask |= unix.POLLOUT
 	}
-	return mask
+	return sys.PollFd(key.Fd, mask)
 }
 
 func (p *pollSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {

@@ -1,9 +1,7 @@
 package selectors
 
 import (
-	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/pyselect/pyselect/internal/sys"
 )
@@ -129,13 +127,11 @@ func (s *selectSet) fill(sets *sys.FdSets) error {
 	return nil
 }
 
-// explain finds the descriptor that is to blame for EBADF, which the kernel does not name.
+// explain finds the descriptor that is to blame for an error, which the kernel does not name.
 func (s *selectSet) explain(err error) error {
-	if errors.Is(err, syscall.EBADF) {
-		for _, key := range s.all {
-			if err := sys.Probe(key.Fd); err != nil {
-				return fmt.Errorf("fd %d: %w", key.Fd, err)
-			}
+	for _, key := range s.all {
+		if err := sys.Probe(key.Fd); err != nil {
+			return fmt.Errorf("fd %d: %w", key.Fd, err)
 		}
 	}
 	return err

@@ -410,8 +410,8 @@ func TestHangUp(t *testing.T) {
 					selects(t, sel, pyselect.Forever, r, read)
 				} else {
 					testkit.Fill(t, w)
-					testkit.Close(t, r)
 					register(t, sel, w, write, nil)
+					testkit.Close(t, r)
 					selects(t, sel, pyselect.Forever, w, write)
 				}
 			})

@@ -14,6 +14,10 @@ type table struct {
 type slot struct {
 	key    *SelectorKey
 	serial uint32
+
+	// Where one key may have several events.
+	ready Event
+	round uint16 // the round of reports in which the key had its turn
 }
 
 func (t *table) len() int { return t.count }
@@ -51,7 +55,7 @@ func (t *table) insert(key *SelectorKey) {
 		t.slots = append(t.slots, make([]slot, missing)...)
 	}
 	t.last++
-	t.slots[key.Fd] = slot{key, t.last}
+	t.slots[key.Fd] = slot{key: key, serial: t.last}
 	t.count++
 }
 

@@ -8,13 +8,6 @@ import (
 	"unsafe"
 )
 
-// The sets of an FdSets.
-const (
-	Readable = iota
-	Writable
-	Exceptional
-)
-
 const wordBits = 8 * int(unsafe.Sizeof(fdWord(0)))
 
 // FdSets are the arguments and the results of select(2), as large as the descriptors in them need.

@@ -23,7 +23,13 @@ const Patience = 30 * time.Second
 // itself cleans up must be registered after this call.
 func NoLeaks(t testing.TB) {
 	t.Helper()
-	Pipe(t) // Go's poller opens its own descriptors with the first one that it watches
+	// Go's poller opens descriptors of its own with the first one that it watches.
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	w.Close()
 	fds, goroutines := openFds(), runtime.NumGoroutine()
 	t.Cleanup(func() {
 		Eventually(t, "the end of all goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
@@ -80,7 +86,7 @@ func Socketpair(t testing.TB) (a, b int) {
 // Dup returns a duplicate of a descriptor, with the lowest free number from least up. It is closed at the end of the test.
 func Dup(t testing.TB, fd, least int) int {
 	t.Helper()
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, least)
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, least)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +180,7 @@ func TCPPair(t testing.TB) (client, server *net.TCPConn) {
 	return c.(*net.TCPConn), s.(*net.TCPConn)
 }
 
-// File returns an open regular file with some content, closed at the end of the test.
+// File returns an open regular file with something to read, closed at the end of the test.
 func File(t testing.TB) *os.File {
 	t.Helper()
 	f, err := os.CreateTemp(t.TempDir(), "file")
@@ -183,6 +189,9 @@ func File(t testing.TB) *os.File {
 	}
 	t.Cleanup(func() { f.Close() })
 	if _, err := f.WriteString("content"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Seek(0, 0); err != nil {
 		t.Fatal(err)
 	}
 	return f

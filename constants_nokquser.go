@@ -1,0 +1,5 @@
+//go:build netbsd || openbsd
+
+package pyselect
+
+var kqUserFilterNames []kqFilterName

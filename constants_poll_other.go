@@ -1,0 +1,26 @@
+//go:build unix && !linux
+
+package pyselect
+
+import "golang.org/x/sys/unix"
+
+// Events of a Poll that POSIX leaves to the system.
+const (
+	POLLRDNORM PollMask = unix.POLLRDNORM // the same as POLLIN
+	POLLRDBAND PollMask = unix.POLLRDBAND // priority data can be read
+	POLLWRNORM PollMask = unix.POLLWRNORM // the same as POLLOUT
+	POLLWRBAND PollMask = unix.POLLWRBAND // priority data can be written
+)
+
+var pollNames = []bitName[PollMask]{
+	{POLLIN, "POLLIN"},
+	{POLLPRI, "POLLPRI"},
+	{POLLOUT, "POLLOUT"},
+	{POLLERR, "POLLERR"},
+	{POLLHUP, "POLLHUP"},
+	{POLLNVAL, "POLLNVAL"},
+	{POLLRDNORM, "POLLRDNORM"},
+	{POLLRDBAND, "POLLRDBAND"},
+	{POLLWRNORM, "POLLWRNORM"},
+	{POLLWRBAND, "POLLWRBAND"},
+}

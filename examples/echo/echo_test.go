@@ -1,0 +1,300 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/testkit"
+)
+
+func TestDemo(t *testing.T) {
+	p := startEcho(t, manyFds)
+	status, stdout, stderr := p.end(t)
+	if status != 0 || stderr != "" || !strings.HasSuffix(stdout, "\nall 5 connections are done\n") {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+}
+
+func TestListen(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			server, addr := startServer(t, manyFds)
+			c := dial(t, addr)
+			roundTrip(t, c, []byte("hello"))
+			roundTrip(t, c, random(1<<20))
+			server.stop(t, sig)
+			if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
+				t.Errorf("after the server's end: Read = %d, %v", n, err)
+			}
+		})
+	}
+}
+
+func TestInterruptClosesAll(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.NoLeaks(t)
+	interrupt := serveHere(t, listener)
+	roundTrip(t, dial(t, listener.Addr().String()), []byte("hello"))
+	sendUntilStuck(t, dial(t, listener.Addr().String()))
+	interrupt()
+	if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is left open, closing it: %v", err)
+	}
+}
+
+func TestHalfClose(t *testing.T) {
+	server, addr := startServer(t, manyFds)
+	for _, size := range []int{0, 1, maxPending, 3 << 20} {
+		c := dial(t, addr)
+		data := random(size)
+		sent := send(c, data, c.CloseWrite)
+		back, err := io.ReadAll(c)
+		if err != nil || !bytes.Equal(back, data) {
+			t.Errorf("of %d bytes, %d came back: %v", size, len(back), err)
+		}
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+	}
+	server.stop(t, os.Interrupt)
+}
+
+// The end of what clients send comes when the server still has to write most of it back.
+func TestHalfCloseBeforeReading(t *testing.T) {
+	smallBuffers := func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 16<<10)
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 16<<10)
+		})
+	}
+	listener, err := (&net.ListenConfig{Control: smallBuffers}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer serveHere(t, listener)()
+	data := random(maxPending - 1) // the server never stops reading
+	var conns [10]*net.TCPConn
+	for i := range conns {
+		c, err := (&net.Dialer{Control: smallBuffers}).Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(testkit.Patience))
+		conns[i] = c.(*net.TCPConn)
+		if _, err := c.Write(data); err != nil {
+			t.Fatal(err)
+		}
+		conns[i].CloseWrite()
+	}
+	for _, c := range conns {
+		if back, err := io.ReadAll(c); err != nil || !bytes.Equal(back, data) {
+			t.Errorf("of %d bytes, %d came back: %v", len(data), len(back), err)
+		}
+	}
+}
+
+// More connections are reset than the server has descriptors, and another one lives through it all.
+func TestReset(t *testing.T) {
+	server, addr := startServer(t, fewFds)
+	other := dial(t, addr)
+	for i := range 50 {
+		c := dial(t, addr)
+		roundTrip(t, c, []byte("hello"))
+		if i%10 == 0 {
+			sendUntilStuck(t, c)
+		}
+		c.SetLinger(0)
+		c.Close()
+		roundTrip(t, other, random(10000))
+	}
+	server.stop(t, os.Interrupt)
+}
+
+func TestGreedyClients(t *testing.T) {
+	server, addr := startServer(t, manyFds)
+	other := dial(t, addr)
+	var greedy [3]*net.TCPConn
+	var sent [len(greedy)][]byte
+	for i := range greedy {
+		greedy[i] = dial(t, addr)
+		sent[i] = sendUntilStuck(t, greedy[i])
+		roundTrip(t, other, random(1<<20))
+	}
+	for i, c := range greedy {
+		c.CloseWrite()
+		if back, err := io.ReadAll(c); err != nil || !bytes.Equal(back, sent[i]) {
+			t.Errorf("of %d bytes, %d came back: %v", len(sent[i]), len(back), err)
+		}
+	}
+	server.stop(t, os.Interrupt)
+}
+
+func TestManyClients(t *testing.T) {
+	const clients = 200
+	testkit.NeedFds(t, clients+50)
+	server, addr := startServer(t, manyFds)
+	var conns [clients]*net.TCPConn
+	for i := range conns {
+		conns[i] = dial(t, addr)
+	}
+	for i, c := range conns {
+		fmt.Fprintf(c, "I am client %d\n", i)
+	}
+	for i, c := range conns {
+		back, err := bufio.NewReader(c).ReadString('\n')
+		if want := fmt.Sprintf("I am client %d\n", i); back != want || err != nil {
+			t.Errorf("%q came back, want %q: %v", back, want, err)
+		}
+	}
+	server.stop(t, os.Interrupt)
+}
+
+// More clients than the server has descriptors wait until others are gone.
+func TestOutOfDescriptors(t *testing.T) {
+	begin := time.Now()
+	server, addr := startServer(t, fewFds)
+	var conns [30]*net.TCPConn
+	for i := range conns {
+		conns[i] = dial(t, addr)
+	}
+	const complaint = "echo: accept: too many open files; next try in 1s\n"
+	if line, err := server.stderr.ReadString('\n'); line != complaint {
+		t.Fatalf("the server complains %q, want %q: %v", line, complaint, err)
+	}
+	for _, c := range conns {
+		roundTrip(t, c, []byte("hello"))
+		c.Close()
+	}
+	server.Process.Signal(os.Interrupt)
+	status, _, stderr := server.end(t)
+	complaints := 1 + strings.Count(stderr, complaint)
+	if most := 1 + int(time.Since(begin)/acceptRetryDelay); status != 0 || complaints > most {
+		t.Errorf("status %d, %d complaints, want at most %d, stderr %q", status, complaints, most, stderr)
+	}
+}
+
+func TestConnect(t *testing.T) {
+	server, addr := startServer(t, manyFds)
+	client := startEcho(t, manyFds, "-connect", addr)
+	status, stdout, stderr := client.end(t)
+	if status != 0 || stderr != "" || !strings.HasSuffix(stdout, "\nall 5 connections are done\n") {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+	server.stop(t, os.Interrupt)
+}
+
+func TestConnectFails(t *testing.T) {
+	for _, test := range []struct {
+		name, stderr string
+		serve        func(client *program, c net.Conn)
+	}{
+		{"closed", `connection \d: closed by the server when 5 bytes had come back: unexpected EOF`, func(_ *program, c net.Conn) {
+			io.CopyN(c, c, 5)
+			c.(*net.TCPConn).CloseWrite()
+			io.Copy(io.Discard, c)
+		}},
+		{"reset", `connection \d: (read|write): connection reset by peer`, func(_ *program, c net.Conn) {
+			io.CopyN(io.Discard, c, 1)
+			c.(*net.TCPConn).SetLinger(0)
+		}},
+		{"changed", `connection \d: what comes back after 0 bytes is not what was sent`, func(_ *program, c net.Conn) {
+			io.WriteString(c, "something else")
+			io.Copy(io.Discard, c)
+		}},
+		{"interrupted", `interrupt signal received`, func(client *program, c net.Conn) {
+			io.CopyN(io.Discard, c, 1)
+			client.Process.Signal(os.Interrupt)
+			io.Copy(io.Discard, c)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			client := startEcho(t, manyFds, "-connect", listener.Addr().String())
+			c, err := listener.Accept() // the others wait in vain
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.serve(client, c)
+			c.Close()
+			status, _, stderr := client.end(t)
+			if want := regexp.MustCompile("^echo: " + test.stderr + "\n$"); status != 1 || !want.MatchString(stderr) {
+				t.Errorf("status %d, stderr %q, want 1 and %v", status, stderr, want)
+			}
+		})
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, test := range []struct {
+		args, stderr string
+	}{
+		{"-listen 127.0.0.1:0 -connect 127.0.0.1:1", "echo: -listen and -connect exclude each other\nusage: "},
+		{"-listen 127.0.0.1:0 more", "echo: unexpected argument \"more\"\nusage: "},
+		{"more", "echo: unexpected argument \"more\"\nusage: "},
+		{"-listen=", "echo: the address is empty\nusage: "},
+		{"-connect", "flag needs an argument: -connect\nusage: "},
+		{"-bind 127.0.0.1:0", "flag provided but not defined: -bind\nusage: "},
+	} {
+		p := startEcho(t, manyFds, strings.Fields(test.args)...)
+		status, stdout, stderr := p.end(t)
+		if status != 2 || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
+			t.Errorf("%s: status %d, stdout %q, stderr %q", test.args, status, stdout, stderr)
+		}
+	}
+}
+
+func TestPython(t *testing.T) {
+	const script = `
+import socket, sys, threading
+data = bytes(range(256)) * 4096
+with socket.create_connection((sys.argv[1], sys.argv[2])) as s:
+    def send():
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+    threading.Thread(target=send).start()
+    back = b"".join(iter(lambda: s.recv(65536), b""))
+print(back == data)
+`
+	server, addr := startServer(t, manyFds)
+	host, port, _ := net.SplitHostPort(addr)
+	python := start(t, installed(t, "python3", "-c", script, host, port))
+	if status, stdout, stderr := python.end(t); status != 0 || stdout != "True\n" {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+	server.stop(t, os.Interrupt)
+}
+
+func TestNetcat(t *testing.T) {
+	server, addr := startServer(t, manyFds)
+	host, port, _ := net.SplitHostPort(addr)
+	nc := start(t, installed(t, "nc", host, port))
+	for _, line := range []string{"hello\n", "world\n"} {
+		io.WriteString(nc.stdin, line)
+		if back, err := nc.stdout.ReadString('\n'); back != line || err != nil {
+			t.Errorf("%q came back, want %q: %v", back, line, err)
+		}
+	}
+	server.stop(t, os.Interrupt)
+}

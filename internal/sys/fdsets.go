@@ -1,0 +1,8 @@
+package sys
+
+// The sets of an FdSets.
+const (
+	Readable = iota
+	Writable
+	Exceptional
+)

@@ -1,0 +1,200 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package selectors
+
+import (
+	"errors"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// KqueueSelector waits with kqueue(2), which occupies a thread. It mirrors Python's selectors.KqueueSelector.
+//
+// An object that is closed while registered is never reported again, and stays registered until it is unregistered. A
+// KqueueSelector that becomes unreachable is closed.
+type KqueueSelector struct {
+	base
+	kqueue kqueueSet
+}
+
+// NewKqueueSelector returns an empty selector. The error wraps an *os.SyscallError.
+func NewKqueueSelector() (*KqueueSelector, error) {
+	kq, err := sys.NewKqueue()
+	if err != nil {
+		return nil, opError("kqueue", err)
+	}
+	if err := kq.Watch(); err != nil {
+		kq.Close()
+		return nil, opError("kqueue", err)
+	}
+	s := &KqueueSelector{kqueue: kqueueSet{kq: kq}}
+	s.init(&s.kqueue)
+	s.lookFirst = true
+	return s, nil
+}
+
+// Fileno returns the descriptor of the kqueue. It mirrors KqueueSelector.fileno.
+//
+// The error is os.ErrClosed.
+func (s *KqueueSelector) Fileno() (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return -1, opError("fileno", os.ErrClosed)
+	}
+	return s.kqueue.kq.Fd(), nil
+}
+
+// A kqueueSet implements keySet. A kqueue forgets a descriptor that is closed, even if a duplicate of it lives on, so that
+// there are no events of earlier registrations.
+type kqueueSet struct {
+	table
+	kq     *sys.Kqueue
+	change sys.Kevents
+	events sys.Kevents
+	found  []int // descriptors that are ready
+	round  uint16
+}
+
+// The filters of a key, which are one event each.
+var kqueueFilters = [...]struct {
+	event  Event
+	filter int16
+}{
+	{EventRead, unix.EVFILT_READ},
+	{EventWrite, unix.EVFILT_WRITE},
+}
+
+func (k *kqueueSet) add(key *SelectorKey) error {
+	for _, f := range kqueueFilters {
+		if key.Events&f.event == 0 {
+			continue
+		}
+		if err := k.control(key.Fd, f.filter, unix.EV_ADD); err != nil {
+			k.deleteFilters(key.Fd, key.Events)
+			return err
+		}
+	}
+	k.insert(key)
+	return nil
+}
+
+func (k *kqueueSet) modify(key *SelectorKey) error {
+	old := k.find(key.Fd).Events
+	// First come the filters that are there: if they are not, the descriptor was closed, and its number may be that of
+	// something else.
+	for _, f := range kqueueFilters {
+		if old&f.event == 0 {
+			continue
+		}
+		var flags uint16 = unix.EV_ENABLE
+		if key.Events&f.event == 0 {
+			flags = unix.EV_DELETE
+		}
+		if err := k.control(key.Fd, f.filter, flags); err != nil {
+			return err
+		}
+	}
+	for _, f := range kqueueFilters {
+		if key.Events&^old&f.event == 0 {
+			continue
+		}
+		if err := k.control(key.Fd, f.filter, unix.EV_ADD); err != nil {
+			return err
+		}
+	}
+	k.replace(key)
+	return nil
+}
+
+func (k *kqueueSet) remove(fd int) {
+	k.deleteFilters(fd, EventRead|EventWrite)
+	k.delete(fd)
+}
+
+// deleteFilters fails where there is none, which does not matter.
+func (k *kqueueSet) deleteFilters(fd int, events Event) {
+	for _, f := range kqueueFilters {
+		if events&f.event != 0 {
+			k.control(fd, f.filter, unix.EV_DELETE)
+		}
+	}
+}
+
+func (k *kqueueSet) control(fd int, filter int16, flags uint16) error {
+	k.change.Resize(1)
+	k.change.Set(0, sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: flags})
+	_, err := k.kq.Kevent(k.change, 1, nil, 0, sys.Now)
+	if flags == unix.EV_ADD && errors.Is(err, unix.EPIPE) && (runtime.GOOS == "darwin" || runtime.GOOS == "ios") {
+		// The writing end of a pipe whose reading end is closed. The filter is there all the same, and reports that.
+		return nil
+	}
+	return err
+}
+
+// look fetches all that is ready, because two events may be of one key, and because the kernel does not know which keys had
+// no room the last time.
+func (k *kqueueSet) look(dst []Ready, room int, _ bool) ([]Ready, error) {
+	most := 2*k.count + 1 // and the kick
+	k.events.Resize(most)
+	n, err := k.kq.Kevent(nil, 0, k.events, most, sys.Now)
+	if err != nil {
+		return dst, err
+	}
+	k.found = k.found[:0]
+	for i := range n {
+		event := k.events.Get(i)
+		fd := int(event.Ident)
+		if k.find(fd) == nil {
+			continue
+		}
+		s := &k.slots[fd]
+		if s.ready == 0 {
+			k.found = append(k.found, fd)
+		}
+		for _, f := range kqueueFilters {
+			if event.Filter == f.filter {
+				s.ready |= f.event
+			}
+		}
+	}
+	if dst == nil && len(k.found) > 0 {
+		dst = make([]Ready, 0, len(k.found))
+	}
+	// In each round, every key gets its turn. If there is room for more, the next round begins.
+	for range 2 {
+		for _, fd := range k.found {
+			s := &k.slots[fd]
+			if s.ready == 0 || s.round == k.round || len(dst) == room {
+				continue
+			}
+			dst = append(dst, Ready{s.key, s.ready & s.key.Events})
+			s.ready, s.round = 0, k.round
+		}
+		if len(dst) < room {
+			k.round++
+		}
+	}
+	for _, fd := range k.found {
+		k.slots[fd].ready = 0
+	}
+	return dst, nil
+}
+
+func (k *kqueueSet) arm(sys.Deadline) error {
+	k.kq.Settle()
+	return nil
+}
+
+func (k *kqueueSet) block(deadline sys.Deadline) { k.kq.Block(deadline) }
+
+func (k *kqueueSet) kick() { k.kq.Kick() }
+
+func (k *kqueueSet) close() error {
+	k.table = table{}
+	return k.kq.Close()
+}
