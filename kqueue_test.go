@@ -232,11 +232,10 @@ func TestKqueueVnode(t *testing.T) {
 func TestKqueueProcess(t *testing.T) {
 	testkit.NoLeaks(t)
 	self, err := os.Executable()
-	check(t, err)
+	if err != nil {
+		t.Skipf("the system does not say what this program is: %v", err)
+	}
 	cmd := exec.Command(self, "-test.run=^$")
-	in, err := cmd.StdinPipe()
-	check(t, err)
-	defer in.Close()
 	if err := cmd.Start(); err != nil {
 		t.Skipf("no child can be started: %v", err)
 	}

@@ -52,10 +52,7 @@ func KqueueFromFd(fd int) (*Kqueue, error) {
 		return nil, err
 	}
 	k := &Kqueue{fd: fd, waker: waker}
-	k.cleanup = runtime.AddCleanup(k, func(w *Waker) {
-		unix.Close(fd)
-		w.Close()
-	}, waker)
+	k.cleanup = runtime.AddCleanup(k, func(fd int) { unix.Close(fd) }, fd)
 	return k, nil
 }
 

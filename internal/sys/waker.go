@@ -2,23 +2,36 @@
 
 package sys
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // A Waker ends the sleep of a thread in the kernel: its descriptor, which that waits for too, is readable from Wake until
 // Drain. Its owner lets no other method but Enter and Leave run beside Close.
 type Waker struct {
-	r, w   int // the descriptor, and the one that is written to
-	closed bool
-	asleep sync.Mutex
+	r, w    int // the descriptor, and the one that is written to, which may be the same
+	cleanup runtime.Cleanup
+	closed  bool
+	asleep  sync.Mutex
 }
 
-// NewWaker returns a Waker.
+// NewWaker returns a Waker. One that becomes unreachable is closed.
 func NewWaker() (*Waker, error) {
 	r, w, err := wakerPair()
 	if err != nil {
 		return nil, err
 	}
-	return &Waker{r: r, w: w}, nil
+	waker := &Waker{r: r, w: w}
+	waker.cleanup = runtime.AddCleanup(waker, closeWakerPair, [2]int{r, w})
+	return waker, nil
+}
+
+func closeWakerPair(pair [2]int) {
+	closeWaker(pair[0])
+	if pair[1] != pair[0] {
+		closeWaker(pair[1])
+	}
 }
 
 // Fd returns the descriptor to wait for.
@@ -43,8 +56,6 @@ func (w *Waker) Close() {
 	w.asleep.Lock()
 	defer w.asleep.Unlock()
 	w.closed = true
-	closeWaker(w.r)
-	if w.w != w.r {
-		closeWaker(w.w)
-	}
+	w.cleanup.Stop()
+	closeWakerPair([2]int{w.r, w.w})
 }

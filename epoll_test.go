@@ -1,0 +1,780 @@
+//go:build linux
+
+package pyselect_test
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/testkit"
+)
+
+// bothModes runs a test with Epolls that park the goroutine that waits, and with such that block a thread.
+func bothModes(t *testing.T, test func(t *testing.T)) {
+	for _, mode := range []struct {
+		name   string
+		forbid bool
+	}{{"parked", false}, {"unparked", true}} {
+		t.Run(mode.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			if mode.forbid {
+				forbidParking(t)
+			}
+			test(t)
+		})
+	}
+}
+
+// forbidParking makes the Epolls of this test wait as if Go's poller refused them.
+func forbidParking(t *testing.T) {
+	sys.ForbidParking.Store(true)
+	t.Cleanup(func() { sys.ForbidParking.Store(false) })
+}
+
+// newEpoll returns an Epoll with EPOLLIN and flags for each descriptor.
+func newEpoll(t testing.TB, flags pyselect.EpollMask, fds ...int) *pyselect.Epoll {
+	t.Helper()
+	e, err := pyselect.NewEpoll()
+	check(t, err)
+	t.Cleanup(func() { check(t, e.Close()) })
+	for _, fd := range fds {
+		check(t, e.Register(fd, pyselect.EPOLLIN|flags))
+	}
+	return e
+}
+
+func fileno(t testing.TB, e *pyselect.Epoll) int {
+	t.Helper()
+	fd, err := e.Fileno()
+	check(t, err)
+	return fd
+}
+
+// epollIn returns the events of descriptors that are readable.
+func epollIn(fds ...int) (events []pyselect.EpollEvent) {
+	for _, fd := range fds {
+		events = append(events, pyselect.EpollEvent{fd, pyselect.EPOLLIN})
+	}
+	return events
+}
+
+// wantEpoll checks what is ready now, in any order.
+func wantEpoll(t testing.TB, e *pyselect.Epoll, want ...pyselect.EpollEvent) {
+	t.Helper()
+	events, err := e.Poll(0, -1)
+	check(t, err)
+	sortByFd(events)
+	sortByFd(want)
+	equal(t, "ready", events, want...)
+}
+
+func sortByFd(events []pyselect.EpollEvent) {
+	slices.SortFunc(events, func(a, b pyselect.EpollEvent) int { return a.Fd - b.Fd })
+}
+
+// A waiter is a Poll in a goroutine of its own.
+type waiter struct {
+	*testkit.Call
+	events []pyselect.EpollEvent
+	err    error
+}
+
+// startPoll returns when the goroutine is blocked.
+func startPoll(t testing.TB, e *pyselect.Epoll, timeout time.Duration) *waiter {
+	t.Helper()
+	w := new(waiter)
+	w.Call = testkit.Go(t, func() { w.events, w.err = e.Poll(timeout, -1) })
+	w.Blocked()
+	return w
+}
+
+// want waits until the Poll has returned, and checks what.
+func (w *waiter) want(t testing.TB, events ...pyselect.EpollEvent) {
+	t.Helper()
+	w.Wait()
+	check(t, w.err)
+	equal(t, "Poll returned", w.events, events...)
+}
+
+func (w *waiter) wantClosed(t testing.TB) {
+	t.Helper()
+	w.Wait()
+	wantError(t, w.err, os.ErrClosed, "epoll poll")
+	equal(t, "Poll returned", w.events)
+}
+
+func TestEpollErrors(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, w := testkit.Pipe(t)
+	null, err := os.Open(os.DevNull)
+	check(t, err)
+	defer null.Close()
+	closedFile := file(t, r)
+	check(t, closedFile.Close())
+	e := newEpoll(t, 0, r)
+	exclusive := testkit.Dup(t, r, 0)
+	check(t, e.Register(exclusive, pyselect.EPOLLIN|pyselect.EPOLLEXCLUSIVE))
+	regular := testkit.File(t)
+	closed := closedFd(t, 0)
+
+	register := func(obj any) error { return e.Register(obj, pyselect.EPOLLIN) }
+	modify := func(obj any) error { return e.Modify(obj, pyselect.EPOLLIN) }
+	for _, test := range []struct {
+		name string
+		op   func(obj any) error
+		obj  any
+		want error
+		text string
+	}{
+		{"epoll register", register, r, unix.EEXIST, fmt.Sprintf("fd %d:", r)},
+		{"epoll register", register, r, fs.ErrExist, ""},
+		{"epoll register", register, closed, unix.EBADF, fmt.Sprintf("fd %d:", closed)},
+		{"epoll register", register, 1 << 30, unix.EBADF, "fd 1073741824:"},
+		{"epoll register", register, regular, unix.EPERM, "fd"},
+		{"epoll register", register, null, unix.EPERM, "fd"},
+		{"epoll register", register, e, unix.EINVAL, "fd"},
+		{"epoll register", register, -1, os.ErrInvalid, "-1"},
+		{"epoll register", register, uint64(math.MaxUint64), os.ErrInvalid, ""},
+		{"epoll register", register, closedFile, os.ErrClosed, "*os.File"},
+		{"epoll register", register, "stdin", pyselect.ErrNotWaitable, "string"},
+		{"epoll modify", modify, w, unix.ENOENT, fmt.Sprintf("fd %d:", w)},
+		{"epoll modify", modify, w, fs.ErrNotExist, ""},
+		{"epoll modify", modify, closed, unix.EBADF, "fd"},
+		{"epoll modify", modify, exclusive, unix.EINVAL, "fd"},
+		{"epoll modify", modify, -1, os.ErrInvalid, "-1"},
+		{"epoll modify", modify, nil, pyselect.ErrNotWaitable, "nil"},
+		{"epoll unregister", e.Unregister, w, unix.ENOENT, fmt.Sprintf("fd %d:", w)},
+		{"epoll unregister", e.Unregister, w, fs.ErrNotExist, ""},
+		{"epoll unregister", e.Unregister, closed, unix.EBADF, "fd"},
+		{"epoll unregister", e.Unregister, -1, os.ErrInvalid, "-1"},
+		{"epoll unregister", e.Unregister, 1.5, pyselect.ErrNotWaitable, "float64"},
+	} {
+		wantError(t, test.op(test.obj), test.want, test.name, test.text)
+	}
+	for _, maxevents := range []int{0, -2, math.MinInt} {
+		_, err := e.Poll(pyselect.Forever, maxevents)
+		wantError(t, err, os.ErrInvalid, "epoll poll", "maxevents", fmt.Sprint(maxevents))
+	}
+	for _, buf := range [][]pyselect.EpollEvent{nil, {}} {
+		_, err := e.PollInto(buf, pyselect.Forever)
+		wantError(t, err, os.ErrInvalid, "epoll poll", "buffer")
+	}
+	wantEpoll(t, e)
+}
+
+func TestEpollClosed(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		r := readable(t)
+		for _, hasWaited := range []bool{false, true} {
+			e := newEpoll(t, 0, r)
+			fd := fileno(t, e)
+			if hasWaited {
+				check(t, e.Unregister(r))
+				_, err := e.Poll(time.Nanosecond, -1)
+				check(t, err)
+			}
+			if e.Closed() {
+				t.Error("Closed before Close")
+			}
+			for range 2 {
+				check(t, e.Close())
+				if !e.Closed() || isOpen(fd) {
+					t.Errorf("Closed is %t, descriptor open is %t", e.Closed(), isOpen(fd))
+				}
+			}
+			for _, obj := range []any{r, -1, "stdin", nil, e} {
+				wantError(t, e.Register(obj, pyselect.EPOLLIN), os.ErrClosed, "epoll register")
+				wantError(t, e.Modify(obj, pyselect.EPOLLIN), os.ErrClosed, "epoll modify")
+				wantError(t, e.Unregister(obj), os.ErrClosed, "epoll unregister")
+			}
+			for _, maxevents := range []int{-1, 1, 0, -2} {
+				for _, timeout := range []time.Duration{0, time.Hour, pyselect.Forever, -1} {
+					_, err := e.Poll(timeout, maxevents)
+					wantError(t, err, os.ErrClosed, "epoll poll")
+					_, err = e.PollInto(make([]pyselect.EpollEvent, max(0, maxevents)), timeout)
+					wantError(t, err, os.ErrClosed, "epoll poll")
+				}
+			}
+			_, err := e.Fileno()
+			wantError(t, err, os.ErrClosed, "epoll fileno")
+			_, err = pyselect.Fileno(e)
+			wantError(t, err, os.ErrClosed)
+		}
+	})
+}
+
+func TestEpollDescriptor(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		e := newEpoll(t, 0)
+		fd := fileno(t, e)
+		for range 2 {
+			flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+			check(t, err)
+			if flags&unix.FD_CLOEXEC == 0 {
+				t.Error("not close-on-exec")
+			}
+			if again, err := pyselect.Fileno(e); again != fd || err != nil {
+				t.Errorf("Fileno of the Epoll is %d, %v, want %d", again, err, fd)
+			}
+			_, err = e.Poll(time.Nanosecond, -1) // makes it what it is after a wait
+			check(t, err)
+		}
+	})
+}
+
+func TestEpollKeepsBlockingMode(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		e := newEpoll(t, 0)
+		blockingModes(t, func(obj any) error {
+			if err := e.Register(obj, pyselect.EPOLLIN); err != nil {
+				return err
+			}
+			if _, err := e.Poll(time.Nanosecond, -1); err != nil {
+				return err
+			}
+			return e.Modify(obj, 0)
+		})
+	})
+}
+
+func TestEpollMaxEvents(t *testing.T) {
+	testkit.NoLeaks(t)
+	const ready, idle = 2000, 3000
+	testkit.NeedFds(t, ready+idle+100)
+	full := readable(t)
+	empty, _ := testkit.Pipe(t)
+	e := newEpoll(t, 0)
+	var want []pyselect.EpollEvent
+	for i := range ready + idle {
+		of := empty
+		if i%5 < 2 {
+			of = full
+		}
+		fd := testkit.Dup(t, of, 0)
+		check(t, e.Register(fd, pyselect.EPOLLIN))
+		if of == full {
+			want = append(want, epollIn(fd)...)
+		}
+	}
+	for _, test := range []struct{ maxevents, want int }{
+		{1, 1}, {7, 7}, {-1, 1023}, {1024, 1024}, {ready - 1, ready - 1}, {ready, ready}, {5000, ready}, {1 << 30, ready}, {math.MaxInt, ready},
+	} {
+		var events []pyselect.EpollEvent
+		allocated := bytesAllocated(func() {
+			var err error
+			events, err = e.Poll(pyselect.Forever, test.maxevents)
+			check(t, err)
+		})
+		if len(events) != test.want {
+			t.Errorf("maxevents %d: %d events, want %d", test.maxevents, len(events), test.want)
+		}
+		if allocated > 1<<20 {
+			t.Errorf("maxevents %d: %d bytes allocated", test.maxevents, allocated)
+		}
+		sortByFd(events)
+		if test.want == ready {
+			equal(t, "ready", events, want...)
+		}
+	}
+	buf := make([]pyselect.EpollEvent, 5000)
+	n, err := e.PollInto(buf, pyselect.Forever)
+	check(t, err)
+	sortByFd(buf[:n])
+	equal(t, "PollInto", buf[:n], want...)
+}
+
+// What does not fit the buffer comes with the next calls.
+func TestEpollSmallBuffer(t *testing.T) {
+	testkit.NoLeaks(t)
+	fds := []int{readable(t), readable(t), readable(t), readable(t), readable(t)}
+	want := epollIn(fds...)
+	sortByFd(want)
+	for _, flags := range []pyselect.EpollMask{pyselect.EPOLLET, pyselect.EPOLLONESHOT} {
+		e := newEpoll(t, flags, fds...)
+		var got []pyselect.EpollEvent
+		for _, size := range []int{2, 2, 1, 0} { // each event once
+			buf := make([]pyselect.EpollEvent, 2)
+			n, err := e.PollInto(buf, 0)
+			check(t, err)
+			if n != size {
+				t.Errorf("%v: %d events, want %d", flags, n, size)
+			}
+			got = append(got, buf[:n]...)
+		}
+		sortByFd(got)
+		equal(t, flags.String(), got, want...)
+	}
+
+	e := newEpoll(t, 0, fds...)
+	var got []pyselect.EpollEvent
+	for range 5 { // level-triggered: each in its turn, again and again
+		buf := make([]pyselect.EpollEvent, 2)
+		n, err := e.PollInto(buf, pyselect.Forever)
+		check(t, err)
+		got = append(got, buf[:n]...)
+	}
+	for i, first := range [][]pyselect.EpollEvent{got[:5], got[5:]} {
+		sortByFd(first)
+		equal(t, fmt.Sprintf("round %d, level-triggered", i), first, want...)
+	}
+}
+
+func TestEpollEdgeTriggered(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		r, w := testkit.Pipe(t)
+		testkit.Write(t, w, "x")
+		e := newEpoll(t, pyselect.EPOLLET, r)
+		wantEpoll(t, e, epollIn(r)...)
+		wantEpoll(t, e)
+		testkit.Write(t, w, "x") // a new edge although there was data already
+		wantEpoll(t, e, epollIn(r)...)
+		wantEpoll(t, e)
+		check(t, e.Modify(r, pyselect.EPOLLIN|pyselect.EPOLLET)) // looks at the state once more
+		wantEpoll(t, e, epollIn(r)...)
+		for range 3 {
+			call := startPoll(t, e, pyselect.Forever)
+			testkit.Write(t, w, "x")
+			call.want(t, epollIn(r)...)
+			wantEpoll(t, e)
+		}
+	})
+}
+
+func TestEpollOneShot(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		r, w := testkit.Pipe(t)
+		testkit.Write(t, w, "x")
+		e := newEpoll(t, pyselect.EPOLLONESHOT, r)
+		wantEpoll(t, e, epollIn(r)...)
+		testkit.Write(t, w, "x")
+		wantEpoll(t, e)
+		for range 3 {
+			call := startPoll(t, e, pyselect.Forever)
+			check(t, e.Modify(r, pyselect.EPOLLIN|pyselect.EPOLLONESHOT))
+			call.want(t, epollIn(r)...)
+			wantEpoll(t, e)
+		}
+	})
+}
+
+func TestEpollEvents(t *testing.T) {
+	const in, out, hup, rdhup = pyselect.EPOLLIN, pyselect.EPOLLOUT, pyselect.EPOLLHUP, pyselect.EPOLLRDHUP
+	testkit.NoLeaks(t)
+	r, w := testkit.Pipe(t)
+	a, b := testkit.Socketpair(t)
+	e := newEpoll(t, 0)
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want []pyselect.EpollEvent
+	}{
+		{"nothing", func() error { return nil }, nil},
+		{"writable", func() error { return e.Register(a, in|out|rdhup) }, []pyselect.EpollEvent{{a, out}}},
+		{"only data", func() error { return e.Modify(a, in|rdhup) }, nil},
+		{"half closed", func() error { return unix.Shutdown(b, unix.SHUT_WR) }, []pyselect.EpollEvent{{a, in | rdhup}}},
+		{"not asked", func() error { return e.Modify(a, in) }, []pyselect.EpollEvent{{a, in}}},
+		{"closed", func() error { return unix.Shutdown(b, unix.SHUT_RD) }, []pyselect.EpollEvent{{a, in | hup}}},
+		{"unregistered", func() error { return e.Unregister(a) }, nil},
+		{"exclusive", func() error { return e.Register(r, in|pyselect.EPOLLEXCLUSIVE) }, nil},
+		{"exclusive, ready", func() error { testkit.Write(t, w, "x"); return nil }, []pyselect.EpollEvent{{r, in}}},
+		{"exclusive, unregistered", func() error { return e.Unregister(r) }, nil},
+		{"keeps awake", func() error { return e.Register(r, in|pyselect.EPOLLWAKEUP) }, []pyselect.EpollEvent{{r, in}}},
+		{"hung up, no mask", func() error { testkit.Close(t, w); return e.Modify(r, 0) }, []pyselect.EpollEvent{{r, hup}}},
+		{"closed, out of the set", func() error { testkit.Close(t, r); return nil }, nil},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			check(t, step.do())
+			wantEpoll(t, e, step.want...)
+		})
+	}
+}
+
+// A change takes effect on a wait that is on.
+func TestEpollChangesDuringWait(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		idle, w := testkit.Pipe(t)
+		ready := readable(t)
+		e := newEpoll(t, 0, idle)
+
+		call := startPoll(t, e, pyselect.Forever)
+		check(t, e.Register(ready, pyselect.EPOLLIN))
+		call.want(t, epollIn(ready)...)
+
+		check(t, e.Modify(ready, 0))
+		call = startPoll(t, e, time.Hour)
+		check(t, e.Modify(ready, pyselect.EPOLLIN))
+		call.want(t, epollIn(ready)...)
+
+		check(t, e.Modify(ready, 0))
+		call = startPoll(t, e, pyselect.Forever)
+		check(t, e.Unregister(idle))
+		testkit.Write(t, w, "x")
+		check(t, e.Modify(ready, pyselect.EPOLLIN))
+		call.want(t, epollIn(ready)...)
+	})
+}
+
+// Each of several waiters has its own timeout, whoever of them began first.
+func TestEpollWaitersTimeout(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		r, w := testkit.Pipe(t)
+		e := newEpoll(t, 0, r)
+		long := startPoll(t, e, pyselect.Forever)
+		for _, timeout := range []time.Duration{time.Nanosecond, time.Millisecond, 20 * time.Millisecond} {
+			testkit.Duration(t, timeout, func() {
+				events, err := e.Poll(timeout, -1)
+				check(t, err)
+				equal(t, "short one", events)
+			})
+		}
+		long.Blocked()
+		testkit.Write(t, w, "x")
+		long.want(t, epollIn(r)...)
+		testkit.Drain(t, r)
+
+		begin := time.Now()
+		var short waiter
+		short.Call = testkit.Go(t, func() { short.events, short.err = e.Poll(50*time.Millisecond, -1) })
+		short.BlockedOrDone()
+		long = startPoll(t, e, time.Hour)
+		short.want(t)
+		if took := time.Since(begin); took < 50*time.Millisecond {
+			t.Errorf("short one took %v", took)
+		}
+		long.Blocked()
+		testkit.Write(t, w, "x")
+		long.want(t, epollIn(r)...)
+	})
+}
+
+func TestEpollWaitersEvents(t *testing.T) {
+	const n = 10
+	bothModes(t, func(t *testing.T) {
+		for _, flags := range []pyselect.EpollMask{pyselect.EPOLLET, pyselect.EPOLLONESHOT} {
+			r, w := testkit.Pipe(t)
+			e := newEpoll(t, flags, r)
+			ended := make(chan *waiter, n)
+			for range n {
+				call := new(waiter)
+				call.Call = testkit.Go(t, func() {
+					defer func() { ended <- call }()
+					call.events, call.err = e.Poll(pyselect.Forever, -1)
+				})
+				call.Blocked()
+			}
+			next := func() *waiter {
+				testkit.Eventually(t, "a waiter to end", func() bool { return len(ended) > 0 })
+				return <-ended
+			}
+			for range n - 3 { // each event wakes one
+				testkit.Write(t, w, "x")
+				next().want(t, epollIn(r)...)
+				testkit.Drain(t, r)
+				check(t, e.Modify(r, pyselect.EPOLLIN|flags))
+			}
+			check(t, e.Close())
+			for range 3 {
+				next().wantClosed(t)
+			}
+		}
+
+		r, w := testkit.Pipe(t)
+		e := newEpoll(t, 0, r)
+		var calls []*waiter
+		for range n {
+			calls = append(calls, startPoll(t, e, pyselect.Forever))
+		}
+		testkit.Write(t, w, "x")
+		for _, call := range calls { // a level-triggered event wakes all
+			call.want(t, epollIn(r)...)
+		}
+	})
+}
+
+func TestEpollCloseWakes(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		idle, _ := testkit.Pipe(t)
+		for _, waiters := range []int{1, 2, 50} {
+			e := newEpoll(t, 0, idle)
+			fd := fileno(t, e)
+			var calls []*waiter
+			for i := range waiters {
+				calls = append(calls, startPoll(t, e, []time.Duration{pyselect.Forever, time.Hour, -1}[i%3]))
+			}
+			check(t, e.Close())
+			if isOpen(fd) {
+				t.Error("descriptor is open after Close")
+			}
+			for _, call := range calls {
+				call.wantClosed(t)
+			}
+		}
+	})
+}
+
+// Everything at once, for the race detector.
+func TestEpollConcurrently(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		e := newEpoll(t, 0)
+		var all sync.WaitGroup
+		for i := range 4 {
+			r, w := testkit.Pipe(t)
+			all.Go(func() {
+				for k := range 200 {
+					e.Register(r, pyselect.EPOLLIN)
+					unix.Write(w, []byte("x"))
+					e.Modify(r, pyselect.EPOLLIN|pyselect.EPOLLET)
+					if events, err := e.Poll(time.Duration(k*i)*time.Microsecond, 1+k%3); len(events) > 1+k%3 || err != nil {
+						t.Errorf("got %v, %v", events, err)
+					}
+					e.Unregister(r)
+				}
+			})
+		}
+		all.Wait()
+
+		for range 4 {
+			all.Go(func() {
+				for {
+					if _, err := e.Poll(time.Millisecond, -1); err != nil {
+						wantError(t, err, os.ErrClosed)
+						return
+					}
+				}
+			})
+		}
+		for range 2 {
+			all.Go(func() {
+				if err := e.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+func TestEpollNested(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		for depth := 2; depth <= 5; depth++ { // Go's poller refuses the outermost one of five
+			r, w := testkit.Pipe(t)
+			outermost, inside := newEpoll(t, 0, r), r
+			for range depth - 1 {
+				inner := outermost
+				inside = fileno(t, inner)
+				outermost = newEpoll(t, 0)
+				check(t, outermost.Register(inner, pyselect.EPOLLIN))
+			}
+			wantEpoll(t, outermost)
+			for _, timeout := range []time.Duration{time.Microsecond, 5 * time.Millisecond} {
+				testkit.Duration(t, timeout, func() {
+					events, err := outermost.Poll(timeout, -1)
+					check(t, err)
+					equal(t, "ready", events)
+				})
+			}
+			first, second := startPoll(t, outermost, pyselect.Forever), startPoll(t, outermost, pyselect.Forever)
+			testkit.Write(t, w, "x")
+			first.want(t, epollIn(inside)...)
+			second.want(t, epollIn(inside)...)
+			testkit.Drain(t, r)
+			first, second = startPoll(t, outermost, pyselect.Forever), startPoll(t, outermost, time.Hour)
+			check(t, outermost.Close())
+			first.wantClosed(t)
+			second.wantClosed(t)
+		}
+	})
+}
+
+func TestEpollFromFd(t *testing.T) {
+	testkit.NoLeaks(t)
+	for _, fd := range []int{-1, math.MinInt} {
+		_, err := pyselect.EpollFromFd(fd)
+		wantError(t, err, os.ErrInvalid, "epoll fromfd", fmt.Sprint(fd))
+	}
+
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	check(t, err)
+	r := readable(t)
+	check(t, unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, r, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(r)}))
+	e, err := pyselect.EpollFromFd(fd)
+	check(t, err)
+	if fileno(t, e) != fd {
+		t.Errorf("Fileno is %d, want %d", fileno(t, e), fd)
+	}
+	wantEpoll(t, e, epollIn(r)...)
+	check(t, e.Unregister(r))
+	testkit.Duration(t, time.Millisecond, func() {
+		_, err := e.Poll(time.Millisecond, -1)
+		check(t, err)
+	})
+	check(t, e.Close())
+	if isOpen(fd) {
+		t.Error("descriptor is open after Close")
+	}
+}
+
+func TestEpollFromFdOfSomethingElse(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, _ := testkit.Pipe(t)
+	fd := dup(t, r)
+	e, err := pyselect.EpollFromFd(fd)
+	check(t, err)
+	for _, timeout := range []time.Duration{0, time.Millisecond, pyselect.Forever} {
+		_, err := e.Poll(timeout, -1)
+		wantError(t, err, unix.EINVAL, "epoll poll")
+	}
+	wantError(t, e.Register(r, pyselect.EPOLLIN), unix.EINVAL, "epoll register")
+	check(t, e.Close())
+	if isOpen(fd) {
+		t.Error("descriptor is open after Close")
+	}
+}
+
+// Go's poller has the descriptor already, and refuses it for the second time.
+func TestEpollFromFdInPoller(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, w := testkit.Pipe(t)
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	check(t, err)
+	check(t, unix.SetNonblock(fd, true))
+	other := os.NewFile(uintptr(fd), "epoll")
+	check(t, other.SetReadDeadline(time.Time{})) // it is in Go's poller
+
+	e, err := pyselect.EpollFromFd(fd)
+	check(t, err)
+	check(t, e.Register(r, pyselect.EPOLLIN))
+	testkit.Duration(t, 5*time.Millisecond, func() {
+		events, err := e.Poll(5*time.Millisecond, -1)
+		check(t, err)
+		equal(t, "ready", events)
+	})
+	call := startPoll(t, e, pyselect.Forever)
+	testkit.Write(t, w, "x")
+	call.want(t, epollIn(r)...)
+	testkit.Drain(t, r)
+	call = startPoll(t, e, pyselect.Forever)
+	check(t, e.Close())
+	call.wantClosed(t)
+
+	// The other owner gets something to close under its number.
+	check(t, unix.Dup3(r, fd, unix.O_CLOEXEC))
+	check(t, other.Close())
+}
+
+func TestEpollUnreachable(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		use  func(t *testing.T, e *pyselect.Epoll)
+	}{
+		{"never used", func(*testing.T, *pyselect.Epoll) {}},
+		{"polled", func(t *testing.T, e *pyselect.Epoll) { wantEpoll(t, e) }},
+		{"waited", func(t *testing.T, e *pyselect.Epoll) {
+			_, err := e.Poll(3*time.Millisecond, -1)
+			check(t, err)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T) {
+				r, _ := testkit.Pipe(t)
+				before := testkit.OpenFds()
+				func() {
+					created, err := pyselect.NewEpoll()
+					check(t, err)
+					epollFd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+					check(t, err)
+					adopted, err := pyselect.EpollFromFd(epollFd)
+					check(t, err)
+					for _, e := range []*pyselect.Epoll{created, adopted} {
+						check(t, e.Register(r, pyselect.EPOLLIN))
+						test.use(t, e)
+					}
+				}()
+				testkit.Eventually(t, "the garbage collector to close the Epolls", func() bool {
+					runtime.GC()
+					return slices.Equal(testkit.OpenFds(), before)
+				})
+			})
+		})
+	}
+}
+
+// What is registered is not closed by the garbage collector.
+func TestRegisteredObjectsAreKeptAlive(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, _ := testkit.Pipe(t)
+	e, p := newEpoll(t, 0), pyselect.NewPoll()
+	closing := newEpoll(t, 0)
+	for _, test := range []struct {
+		name              string
+		register, release func(obj any) error
+	}{
+		{"Epoll", func(obj any) error { return e.Register(obj, pyselect.EPOLLIN) }, e.Unregister},
+		{"Poll", func(obj any) error { return p.Register(obj, pyselect.POLLIN) }, p.Unregister},
+		{"Close", func(obj any) error { return closing.Register(obj, pyselect.EPOLLIN) }, func(any) error { return closing.Close() }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			fd := dup(t, r)
+			check(t, test.register(os.NewFile(uintptr(fd), "pipe")))
+			collectGarbage(t)
+			if !isOpen(fd) {
+				t.Fatal("closed while registered")
+			}
+			check(t, test.release(fd))
+			testkit.Eventually(t, "the garbage collector to close the file", func() bool {
+				runtime.GC()
+				return !isOpen(fd)
+			})
+		})
+	}
+	runtime.KeepAlive(p)
+}
+
+func TestEpollAllocations(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		idle, _ := testkit.Pipe(t)
+		ready := readable(t)
+		e, waiting := newEpoll(t, 0, ready), newEpoll(t, 0, idle)
+		buf := make([]pyselect.EpollEvent, 10)
+		wantAllocs(t, "Poll", 1, func() { e.Poll(pyselect.Forever, -1) })
+		wantAllocs(t, "Poll, nothing ready", 0, func() { waiting.Poll(0, -1) })
+		wantAllocs(t, "PollInto", 0, func() { e.PollInto(buf, pyselect.Forever) })
+		wantAllocs(t, "PollInto, nothing ready", 0, func() { waiting.PollInto(buf, 0) })
+		for _, timeout := range []time.Duration{time.Nanosecond, 100 * time.Microsecond, 3 * time.Millisecond} {
+			wantAllocs(t, fmt.Sprintf("PollInto, %v over", timeout), 0, func() { waiting.PollInto(buf, timeout) })
+		}
+		var fd any = ready
+		wantAllocs(t, "Modify", 0, func() { e.Modify(fd, pyselect.EPOLLIN) })
+	})
+}
+
+func TestEpollMaskString(t *testing.T) {
+	testkit.NoLeaks(t)
+	for _, test := range []struct {
+		mask pyselect.EpollMask
+		want string
+	}{
+		{0, "0x0"},
+		{pyselect.EPOLLIN, "EPOLLIN"},
+		{pyselect.EPOLLET | pyselect.EPOLLIN, "EPOLLIN|EPOLLET"},
+		{pyselect.EPOLLONESHOT | pyselect.EPOLLOUT | pyselect.EPOLLPRI, "EPOLLPRI|EPOLLOUT|EPOLLONESHOT"},
+		{pyselect.EPOLLEXCLUSIVE | pyselect.EPOLLWAKEUP | pyselect.EPOLLRDHUP, "EPOLLRDHUP|EPOLLEXCLUSIVE|EPOLLWAKEUP"},
+		{1 << 20, "0x100000"},
+		{pyselect.EPOLLHUP | pyselect.EPOLLERR | 1<<20 | 1<<21, "EPOLLERR|EPOLLHUP|0x300000"},
+	} {
+		if got := test.mask.String(); got != test.want {
+			t.Errorf("%#x: got %q, want %q", uint32(test.mask), got, test.want)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+//go:build unix
+
+package pyselect_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/testkit"
+)
+
+// check ends the test if err is not nil.
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantError checks what an error is and that its text has all of the words.
+func wantError(t testing.TB, err, want error, words ...string) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("error is %v, want %v", err, want)
+		return
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("error is %q, want %q in it", err, word)
+		}
+	}
+}
+
+// equal checks the elements of a list and their order.
+func equal[E comparable](t testing.TB, what string, got []E, want ...E) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// dup returns a duplicate of a descriptor that its caller has to close.
+func dup(t testing.TB, fd int) int {
+	t.Helper()
+	n, err := unix.Dup(fd)
+	check(t, err)
+	unix.CloseOnExec(n)
+	return n
+}
+
+// file returns an *os.File with a duplicate of a descriptor.
+func file(t testing.TB, fd int) *os.File {
+	t.Helper()
+	f := os.NewFile(uintptr(dup(t, fd)), "file")
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// conn returns a net.Conn with a duplicate of a socket.
+func conn(t testing.TB, fd int) net.Conn {
+	t.Helper()
+	f := os.NewFile(uintptr(dup(t, fd)), "socket")
+	defer f.Close()
+	c, err := net.FileConn(f)
+	check(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// descriptor returns the descriptor of c, by other means than this package's.
+func descriptor(t testing.TB, c syscall.Conn) (fd int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	check(t, err)
+	check(t, raw.Control(func(v uintptr) { fd = int(v) }))
+	return fd
+}
+
+// readable returns the read end of a pipe that has data in it.
+func readable(t testing.TB) int {
+	t.Helper()
+	r, w := testkit.Pipe(t)
+	testkit.Write(t, w, "data")
+	return r
+}
+
+// closedFd returns the number of a descriptor that has been closed.
+func closedFd(t testing.TB, least int) int {
+	t.Helper()
+	r, _ := testkit.Pipe(t)
+	fd := testkit.Dup(t, r, least)
+	testkit.Close(t, fd)
+	return fd
+}
+
+func isOpen(fd int) bool {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil
+}
+
+func nonblocking(t testing.TB, fd int) bool {
+	t.Helper()
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	check(t, err)
+	return flags&unix.O_NONBLOCK != 0
+}
+
+// blockingModes calls take with a blocking and two non-blocking objects, and checks that they stay as they are.
+func blockingModes(t *testing.T, take func(obj any) error) {
+	t.Helper()
+	a, b := testkit.Socketpair(t)
+	check(t, unix.SetNonblock(a, false))
+	blocking, pollable := file(t, a), file(t, b)
+	client, _ := testkit.TCPPair(t)
+	for _, test := range []struct {
+		obj         syscall.Conn
+		nonblocking bool
+	}{{blocking, false}, {pollable, true}, {client, true}} {
+		fd := descriptor(t, test.obj)
+		if nonblocking(t, fd) != test.nonblocking {
+			t.Fatalf("%T begins with the wrong blocking mode", test.obj)
+		}
+		check(t, take(test.obj))
+		if nonblocking(t, fd) != test.nonblocking {
+			t.Errorf("O_NONBLOCK of %T is %t, want it as it was", test.obj, !test.nonblocking)
+		}
+	}
+}
+
+// collectGarbage returns when the cleanups of what was unreachable before have run.
+func collectGarbage(t testing.TB) {
+	t.Helper()
+	for range 3 {
+		var done atomic.Bool
+		runtime.AddCleanup(new([64]byte), func(done *atomic.Bool) { done.Store(true) }, &done)
+		testkit.Eventually(t, "the garbage collector", func() bool {
+			runtime.GC()
+			return done.Load()
+		})
+	}
+}
+
+// bytesAllocated returns how much memory f allocates.
+func bytesAllocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func wantAllocs(t testing.TB, what string, want float64, f func()) {
+	t.Helper()
+	if got := testing.AllocsPerRun(200, f); got != want {
+		t.Errorf("%s: %v allocations, want %v", what, got, want)
+	}
+}
+
+func raceDetector() bool {
+	info, _ := debug.ReadBuildInfo()
+	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}

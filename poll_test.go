@@ -1,0 +1,362 @@
+//go:build unix
+
+package pyselect_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
+)
+
+// newPoll returns a Poll with POLLIN for each descriptor.
+func newPoll(t testing.TB, fds ...int) *pyselect.Poll {
+	t.Helper()
+	p := pyselect.NewPoll()
+	for _, fd := range fds {
+		check(t, p.Register(fd, pyselect.POLLIN))
+	}
+	return p
+}
+
+// pollIn returns the events of descriptors that are readable.
+func pollIn(fds ...int) (events []pyselect.PollEvent) {
+	for _, fd := range fds {
+		events = append(events, pyselect.PollEvent{fd, pyselect.POLLIN})
+	}
+	return events
+}
+
+// wantPoll checks what is ready now.
+func wantPoll(t testing.TB, p *pyselect.Poll, want ...pyselect.PollEvent) {
+	t.Helper()
+	events, err := p.Poll(0)
+	check(t, err)
+	equal(t, "ready", events, want...)
+}
+
+func TestPollOrder(t *testing.T) {
+	testkit.NoLeaks(t)
+	idle, _ := testkit.Pipe(t)
+	a, b, c := readable(t), readable(t), readable(t)
+	p := newPoll(t, c, idle, a, b)
+	wantPoll(t, p, pollIn(c, a, b)...)
+
+	check(t, p.Register(c, 0)) // keeps its place
+	wantPoll(t, p, pollIn(a, b)...)
+	check(t, p.Register(c, pyselect.POLLIN))
+	wantPoll(t, p, pollIn(c, a, b)...)
+
+	check(t, p.Modify(a, 0))
+	wantPoll(t, p, pollIn(c, b)...)
+	check(t, p.Modify(a, pyselect.POLLIN))
+	wantPoll(t, p, pollIn(c, a, b)...)
+
+	check(t, p.Unregister(c))
+	wantPoll(t, p, pollIn(a, b)...)
+	check(t, p.Register(c, pyselect.POLLIN))
+	wantPoll(t, p, pollIn(a, b, c)...)
+}
+
+func TestPollErrors(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, w := testkit.Pipe(t)
+	p := newPoll(t, r)
+	fd := fmt.Sprintf("fd %d:", w)
+	wantError(t, p.Modify(w, pyselect.POLLIN), unix.ENOENT, "poll modify", fd)
+	wantError(t, p.Modify(w, pyselect.POLLIN), fs.ErrNotExist)
+	wantError(t, p.Unregister(w), pyselect.ErrNotRegistered, "poll unregister", fd)
+	check(t, p.Unregister(r))
+	wantError(t, p.Unregister(r), pyselect.ErrNotRegistered)
+	wantError(t, p.Modify(r, pyselect.POLLIN), unix.ENOENT)
+
+	closed := file(t, r)
+	check(t, closed.Close())
+	for _, test := range []struct {
+		obj  any
+		want error
+		text string
+	}{
+		{-1, os.ErrInvalid, "-1"},
+		{uint64(1) << 31, os.ErrInvalid, "2147483648"},
+		{"stdin", pyselect.ErrNotWaitable, "string"},
+		{closed, os.ErrClosed, "*os.File"},
+	} {
+		wantError(t, p.Register(test.obj, pyselect.POLLIN), test.want, "poll register", test.text)
+		wantError(t, p.Modify(test.obj, pyselect.POLLIN), test.want, "poll modify", test.text)
+		wantError(t, p.Unregister(test.obj), test.want, "poll unregister", test.text)
+	}
+	for _, buf := range [][]pyselect.PollEvent{nil, {}} {
+		_, err := p.PollInto(buf, pyselect.Forever)
+		wantError(t, err, os.ErrInvalid, "poll", "buffer")
+	}
+	wantPoll(t, p)
+}
+
+func TestPollEvents(t *testing.T) {
+	testkit.NoLeaks(t)
+	const in, out, hup, err = pyselect.POLLIN, pyselect.POLLOUT, pyselect.POLLHUP, pyselect.POLLERR
+	a, b := testkit.Socketpair(t)
+	testkit.Write(t, b, "data")
+	_, full := testkit.Pipe(t)
+	testkit.Fill(t, full)
+	noWriter, w := testkit.Pipe(t)
+	testkit.Close(t, w)
+	dataLeft, w := testkit.Pipe(t)
+	testkit.Write(t, w, "data")
+	testkit.Close(t, w)
+	r, noReader := testkit.Pipe(t)
+	testkit.Close(t, r)
+	client, server := testkit.TCPPair(t)
+	sendUrgent(t, client, "!")
+	_, _, _, selectErr := pyselect.Select(nil, nil, []*net.TCPConn{server}, testkit.Patience) // until it has arrived
+	check(t, selectErr)
+	regular := testkit.File(t)
+	closed := closedFd(t, 0)
+
+	for _, test := range []struct {
+		name       string
+		obj        any
+		mask, want pyselect.PollMask
+	}{
+		{"socket with data", a, in | out, in | out},
+		{"socket with data, no mask", a, 0, 0},
+		{"socket without data", b, in | out, out},
+		{"full pipe", full, out, 0},
+		{"regular file", regular, in | out, in | out},
+		{"writer closed", noWriter, in, hup},
+		{"writer closed, no mask", noWriter, 0, hup},
+		{"writer closed, data left", dataLeft, in, in | hup},
+		{"reader closed", noReader, out, out | err},
+		{"reader closed, no mask", noReader, 0, err},
+		{"urgent data", server, pyselect.POLLPRI, pyselect.POLLPRI},
+		{"closed", closed, in, pyselect.POLLNVAL},
+		{"closed, no mask", closed, 0, pyselect.POLLNVAL},
+		{"never opened", 1 << 30, in, pyselect.POLLNVAL},
+		{"largest", math.MaxInt32, in, pyselect.POLLNVAL},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := pyselect.NewPoll()
+			check(t, p.Register(test.obj, test.mask))
+			events, err := p.Poll(0)
+			check(t, err)
+			if runtime.GOOS != "linux" && strings.Contains(test.name, "closed") && test.want&pyselect.POLLNVAL == 0 {
+				// Systems differ in which of the events they report for a pipe with one end.
+				if len(events) != 1 {
+					t.Errorf("ready: got %v, want one event", events)
+				}
+				return
+			}
+			if test.want == 0 {
+				equal(t, "ready", events)
+				return
+			}
+			fd, err := pyselect.Fileno(test.obj)
+			check(t, err)
+			equal(t, "ready", events, pyselect.PollEvent{fd, test.want})
+		})
+	}
+}
+
+// A descriptor that is closed and reused while it is registered belongs to its new owner.
+func TestPollClosedWhileRegistered(t *testing.T) {
+	testkit.NoLeaks(t)
+	ready := readable(t)
+	idle, _ := testkit.Pipe(t)
+	fd := testkit.Dup(t, idle, 0)
+	p := newPoll(t, fd, ready)
+	wantPoll(t, p, pollIn(ready)...)
+	testkit.Close(t, fd)
+	wantPoll(t, p, append([]pyselect.PollEvent{{fd, pyselect.POLLNVAL}}, pollIn(ready)...)...)
+	if again := testkit.Dup(t, ready, fd); again != fd {
+		t.Fatalf("descriptor is %d, want %d again", again, fd)
+	}
+	wantPoll(t, p, pollIn(fd, ready)...)
+}
+
+func TestPollConcurrently(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, w := testkit.Pipe(t)
+	p := newPoll(t, r)
+	var events []pyselect.PollEvent
+	var err error
+	call := testkit.Go(t, func() { events, err = p.Poll(pyselect.Forever) }).Blocked()
+	for _, timeout := range []time.Duration{0, time.Hour, pyselect.Forever} {
+		_, err := p.Poll(timeout)
+		wantError(t, err, pyselect.ErrConcurrentPoll, "poll")
+		_, err = p.PollInto(make([]pyselect.PollEvent, 1), timeout)
+		wantError(t, err, pyselect.ErrConcurrentPoll, "poll")
+	}
+	testkit.Write(t, w, "x")
+	call.Wait()
+	check(t, err)
+	equal(t, "ready", events, pollIn(r)...)
+	wantPoll(t, p, pollIn(r)...)
+}
+
+// What is changed during a Poll counts from the next one.
+func TestPollChangesDuringWait(t *testing.T) {
+	testkit.NoLeaks(t)
+	waiting, w := testkit.Pipe(t)
+	ready := readable(t)
+	for _, test := range []struct {
+		name   string
+		change func(p *pyselect.Poll) error
+		next   []int
+	}{
+		{"register", func(p *pyselect.Poll) error { return p.Register(ready, pyselect.POLLIN) }, []int{waiting, ready}},
+		{"register again", func(p *pyselect.Poll) error { return p.Register(waiting, 0) }, nil},
+		{"modify", func(p *pyselect.Poll) error { return p.Modify(waiting, 0) }, nil},
+		{"unregister", func(p *pyselect.Poll) error { return p.Unregister(waiting) }, nil},
+		{"replace", func(p *pyselect.Poll) error {
+			return errors.Join(p.Unregister(waiting), p.Register(ready, pyselect.POLLIN))
+		}, []int{ready}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPoll(t, waiting)
+			var events []pyselect.PollEvent
+			var err error
+			call := testkit.Go(t, func() { events, err = p.Poll(pyselect.Forever) }).Blocked()
+			check(t, test.change(p))
+			testkit.Write(t, w, "x")
+			call.Wait()
+			check(t, err)
+			equal(t, "this Poll", events, pollIn(waiting)...)
+			wantPoll(t, p, pollIn(test.next...)...)
+			testkit.Drain(t, waiting)
+		})
+	}
+}
+
+func TestPollInto(t *testing.T) {
+	testkit.NoLeaks(t)
+	idle, _ := testkit.Pipe(t)
+	a, b, c := readable(t), readable(t), readable(t)
+	for _, test := range []struct {
+		room int
+		want [][]int
+	}{
+		{1, [][]int{{a}, {b}, {c}, {a}, {b}}},
+		{2, [][]int{{a, b}, {c, a}, {b, c}, {a, b}}},
+		{3, [][]int{{a, b, c}, {a, b, c}}},
+		{9, [][]int{{a, b, c}, {a, b, c}}},
+	} {
+		p := newPoll(t, a, idle, b, idle, c)
+		wantPollInto(t, p, test.room, test.want...)
+	}
+	p := newPoll(t, idle)
+	wantPollInto(t, p, 1, nil)
+}
+
+// wantPollInto checks what calls of PollInto return one after the other.
+func wantPollInto(t *testing.T, p *pyselect.Poll, room int, want ...[]int) {
+	t.Helper()
+	for i, fds := range want {
+		buf := make([]pyselect.PollEvent, room)
+		n, err := p.PollInto(buf, 0)
+		check(t, err)
+		equal(t, fmt.Sprintf("call %d with room for %d", i, room), buf[:n], pollIn(fds...)...)
+	}
+}
+
+// What a small buffer had no room for comes next, whatever has been changed before.
+func TestPollIntoAfterChange(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b, c, d := readable(t), readable(t), readable(t), readable(t)
+	for _, test := range []struct {
+		name   string
+		change func(p *pyselect.Poll) error
+		want   []int
+	}{
+		{"nothing", func(*pyselect.Poll) error { return nil }, []int{b, c, a}},
+		{"unregister the next", func(p *pyselect.Poll) error { return p.Unregister(b) }, []int{c, a, c}},
+		{"unregister the one before", func(p *pyselect.Poll) error { return p.Unregister(a) }, []int{b, c, b}},
+		{"unregister the last", func(p *pyselect.Poll) error { return p.Unregister(c) }, []int{b, a, b}},
+		{"next not ready any more", func(p *pyselect.Poll) error { return p.Modify(b, 0) }, []int{c, a, c}},
+		{"register another", func(p *pyselect.Poll) error { return p.Register(d, pyselect.POLLIN) }, []int{b, c, d, a}},
+		{"move the next to the end", func(p *pyselect.Poll) error {
+			return errors.Join(p.Unregister(b), p.Register(b, pyselect.POLLIN))
+		}, []int{c, b, a, c}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPoll(t, a, b, c)
+			wantPollInto(t, p, 1, []int{a})
+			check(t, test.change(p))
+			for _, fd := range test.want {
+				wantPollInto(t, p, 1, []int{fd})
+			}
+		})
+	}
+
+	p := newPoll(t, a, b, c)
+	wantPollInto(t, p, 2, []int{a, b})
+	wantPollInto(t, p, 3, []int{a, b, c}) // all fit: in order
+	check(t, p.Unregister(b))
+	check(t, p.Unregister(c))
+	wantPollInto(t, p, 1, []int{a}, []int{a})
+}
+
+func TestPollManyDescriptors(t *testing.T) {
+	testkit.NoLeaks(t)
+	const n = 5000
+	testkit.NeedFds(t, n+100)
+	idle, _ := testkit.Pipe(t)
+	ready := readable(t)
+	p := pyselect.NewPoll()
+	var want []int
+	for i := range n {
+		of := idle
+		if i%1000 == 500 {
+			of = ready
+		}
+		fd := testkit.Dup(t, of, 0)
+		check(t, p.Register(fd, pyselect.POLLIN))
+		if of == ready {
+			want = append(want, fd)
+		}
+	}
+	wantPoll(t, p, pollIn(want...)...)
+}
+
+func TestPollAllocations(t *testing.T) {
+	testkit.NoLeaks(t)
+	idle, _ := testkit.Pipe(t)
+	p, waiting := newPoll(t, readable(t), idle, readable(t)), newPoll(t, idle)
+	buf, small := make([]pyselect.PollEvent, 10), make([]pyselect.PollEvent, 1)
+	wantAllocs(t, "Poll", 1, func() { p.Poll(pyselect.Forever) })
+	wantAllocs(t, "Poll, timeout over", 0, func() { waiting.Poll(10 * time.Microsecond) })
+	wantAllocs(t, "PollInto", 0, func() { p.PollInto(buf, pyselect.Forever) })
+	wantAllocs(t, "PollInto, small buffer", 0, func() { p.PollInto(small, pyselect.Forever) })
+	wantAllocs(t, "PollInto, timeout over", 0, func() { waiting.PollInto(buf, 10*time.Microsecond) })
+}
+
+func TestPollMaskString(t *testing.T) {
+	testkit.NoLeaks(t)
+	for _, test := range []struct {
+		mask pyselect.PollMask
+		want string
+	}{
+		{0, "0x0"},
+		{pyselect.POLLIN, "POLLIN"},
+		{pyselect.POLLHUP | pyselect.POLLIN, "POLLIN|POLLHUP"},
+		{pyselect.POLLIN | pyselect.POLLPRI | pyselect.POLLOUT, "POLLIN|POLLPRI|POLLOUT"},
+		{pyselect.POLLERR | pyselect.POLLNVAL, "POLLERR|POLLNVAL"},
+		{0x8000, "0x8000"},
+		{pyselect.POLLOUT | 0x9000, "POLLOUT|0x9000"},
+	} {
+		if got := test.mask.String(); got != test.want {
+			t.Errorf("%#x: got %q, want %q", uint16(test.mask), got, test.want)
+		}
+	}
+}

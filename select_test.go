@@ -1,0 +1,294 @@
+//go:build unix
+
+package pyselect_test
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
+)
+
+// selectFrom checks what Select returns for three sockets of which all are writable, and a and c are readable.
+func selectFrom[F comparable](t *testing.T, a, b, c F) {
+	t.Helper()
+	rlist, wlist, xlist := []F{c, b, a, c, b}, []F{a, c, b}, []F{a, b, c}
+	lists := [][]F{slices.Clone(rlist), slices.Clone(wlist), slices.Clone(xlist)}
+	r, w, x, err := pyselect.Select(rlist, wlist, xlist, pyselect.Forever)
+	check(t, err)
+	equal(t, "readable", r, c, a, c)
+	equal(t, "writable", w, a, c, b)
+	equal(t, "exceptional", x)
+
+	r[0], w[0] = b, b // the result is a slice of its own
+	equal(t, "rlist", rlist, lists[0]...)
+	equal(t, "wlist", wlist, lists[1]...)
+	equal(t, "xlist", xlist, lists[2]...)
+
+	r, w, x, err = pyselect.Select([]F{b, b}, nil, []F{a}, 0)
+	check(t, err)
+	if r != nil || w != nil || x != nil {
+		t.Errorf("nothing is ready: got %v, %v, %v, want nil slices", r, w, x)
+	}
+}
+
+func TestSelectObjects(t *testing.T) {
+	testkit.NoLeaks(t)
+	var fds [3]int
+	for i := range fds {
+		a, b := testkit.Socketpair(t)
+		fds[i] = a
+		if i != 1 {
+			testkit.Write(t, b, "data")
+		}
+	}
+	a, b, c := fds[0], fds[1], fds[2]
+	t.Run("int", func(t *testing.T) { selectFrom(t, a, b, c) })
+	t.Run("named int", func(t *testing.T) { selectFrom(t, namedInt(a), namedInt(b), namedInt(c)) })
+	t.Run("*os.File", func(t *testing.T) { selectFrom(t, file(t, a), file(t, b), file(t, c)) })
+	t.Run("net.Conn", func(t *testing.T) { selectFrom(t, conn(t, a), conn(t, b), conn(t, c)) })
+	t.Run("any", func(t *testing.T) { selectFrom[any](t, a, file(t, b), conn(t, c)) })
+	t.Run("own type", func(t *testing.T) { selectFrom(t, &filenoPlain{a}, &filenoPlain{b}, &filenoPlain{c}) })
+	t.Run("one object, several lists", func(t *testing.T) {
+		f := file(t, a)
+		list := []*os.File{f, f}
+		r, w, x, err := pyselect.Select(list, list, list, pyselect.Forever)
+		check(t, err)
+		equal(t, "readable", r, f, f)
+		equal(t, "writable", w, f, f)
+		equal(t, "exceptional", x)
+	})
+}
+
+func TestSelectNegativeTimeout(t *testing.T) {
+	testkit.NoLeaks(t)
+	r := readable(t)
+	for _, timeout := range []time.Duration{-1, -time.Hour, math.MinInt64} {
+		for _, list := range [][]int{{r}, nil} {
+			_, _, _, err := pyselect.Select(list, nil, nil, timeout)
+			wantError(t, err, os.ErrInvalid, "select", timeout.String())
+		}
+	}
+}
+
+func TestSelectBadObjects(t *testing.T) {
+	testkit.NoLeaks(t)
+	r := readable(t)
+	closed := file(t, r)
+	check(t, closed.Close())
+	for _, test := range []struct {
+		obj  any
+		want error
+	}{
+		{-1, os.ErrInvalid},
+		{uint64(1) << 31, os.ErrInvalid},
+		{closed, os.ErrClosed},
+		{"stdin", pyselect.ErrNotWaitable},
+		{nil, pyselect.ErrNotWaitable},
+		{filenoError{0, unix.ENODEV}, unix.ENODEV},
+	} {
+		for i, name := range []string{"rlist[2]", "wlist[2]", "xlist[2]"} {
+			lists := [3][]any{{r}, {r}, {r}}
+			lists[i] = []any{r, r, test.obj, r}
+			readable, writable, exceptional, err := pyselect.Select(lists[0], lists[1], lists[2], pyselect.Forever)
+			wantError(t, err, test.want, "select", name)
+			equal(t, "ready", slices.Concat(readable, writable, exceptional))
+		}
+	}
+	_, _, _, err := pyselect.Select([]int{r}, []int{r, -7}, nil, 0) // has a path of its own
+	wantError(t, err, os.ErrInvalid, "wlist[1]", "-7")
+}
+
+func TestSelectClosedDescriptor(t *testing.T) {
+	testkit.NoLeaks(t)
+	testkit.NotEmulated(t, "select above 1024 descriptors")
+	testkit.NeedFds(t, 4100)
+	r := readable(t)
+	high := testkit.Dup(t, r, 4000)
+	for _, bad := range []int{1 << 20, 1 << 30, math.MaxInt32, closedFd(t, 3000), closedFd(t, 0)} {
+		for i, name := range []string{"rlist", "wlist", "xlist"} {
+			for _, list := range [][]int{{bad}, {r, bad}, {r, bad, bad, high}, {high, bad}} {
+				lists := [3][]int{{r, high}, {r}, nil}
+				lists[i] = list
+				place := fmt.Sprintf("%s[%d]", name, slices.Index(list, bad))
+				begin := time.Now()
+				allocated := bytesAllocated(func() {
+					_, _, _, err := pyselect.Select(lists[0], lists[1], lists[2], testkit.Patience)
+					wantError(t, err, unix.EBADF, "select", place, fmt.Sprintf("fd %d:", bad))
+				})
+				if allocated > 1<<20 || time.Since(begin) >= testkit.Patience {
+					t.Errorf("fd %d in %s: took %v and %d bytes", bad, place, time.Since(begin), allocated)
+				}
+			}
+		}
+	}
+}
+
+// sendUrgent sends data with an out-of-band byte at the end.
+func sendUrgent(t testing.TB, c *net.TCPConn, s string) {
+	t.Helper()
+	check(t, unix.Sendto(descriptor(t, c), []byte(s), unix.MSG_OOB, nil))
+}
+
+func TestSelectExceptional(t *testing.T) {
+	testkit.NoLeaks(t)
+	client, server := testkit.TCPPair(t)
+	if _, err := client.Write([]byte("in band")); err != nil {
+		t.Fatal(err)
+	}
+	list := []*net.TCPConn{client, server}
+	r, _, x, err := pyselect.Select(list, nil, nil, pyselect.Forever)
+	check(t, err)
+	equal(t, "readable", r, server)
+	_, _, x, err = pyselect.Select(nil, nil, list, 0)
+	check(t, err)
+	equal(t, "exceptional without urgent data", x)
+
+	sendUrgent(t, client, "!")
+	_, _, x, err = pyselect.Select(nil, nil, list, pyselect.Forever)
+	check(t, err)
+	equal(t, "exceptional", x, server)
+}
+
+// Above FD_SETSIZE, where Python gives up.
+func TestSelectHighDescriptors(t *testing.T) {
+	testkit.NoLeaks(t)
+	testkit.NotEmulated(t, "select above 1024 descriptors")
+	testkit.NeedFds(t, 5100)
+	client, server := testkit.TCPPair(t)
+	idle, _ := testkit.Pipe(t)
+	sendUrgent(t, client, "data!")
+	var ready, all []int
+	for _, least := range []int{1023, 1024, 1500, 2047, 2048, 5000} {
+		fd := testkit.Dup(t, descriptor(t, server), least)
+		ready = append(ready, fd)
+		all = append(all, testkit.Dup(t, idle, least), fd)
+	}
+	for i, name := range []string{"readable", "writable", "exceptional"} {
+		var lists [3][]int
+		lists[i] = all
+		r, w, x, err := pyselect.Select(lists[0], lists[1], lists[2], pyselect.Forever)
+		check(t, err)
+		equal(t, name, [][]int{r, w, x}[i], ready...)
+		equal(t, "the others", slices.Concat([][]int{r, w, x}[(i+1)%3], [][]int{r, w, x}[(i+2)%3]))
+	}
+}
+
+func TestSelectManyDescriptors(t *testing.T) {
+	testkit.NoLeaks(t)
+	testkit.NotEmulated(t, "select above 1024 descriptors")
+	const n = 5000
+	testkit.NeedFds(t, n+100)
+	idle, _ := testkit.Pipe(t)
+	ready := readable(t)
+	var list, want []int
+	for i := range n {
+		if i%1000 == 500 {
+			list = append(list, testkit.Dup(t, ready, 0))
+			want = append(want, list[i])
+		} else {
+			list = append(list, testkit.Dup(t, idle, 0))
+		}
+	}
+	for range 2 {
+		r, w, x, err := pyselect.Select(list, list, list, pyselect.Forever)
+		check(t, err)
+		equal(t, "readable", r, want...)
+		equal(t, "writable and exceptional", slices.Concat(w, x))
+		slices.Reverse(list)
+		slices.Reverse(want)
+	}
+}
+
+func TestSelectRegularFile(t *testing.T) {
+	testkit.NoLeaks(t)
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	check(t, err)
+	defer null.Close()
+	list := []*os.File{testkit.File(t), null}
+	r, w, _, err := pyselect.Select(list, list, nil, 0)
+	check(t, err)
+	equal(t, "readable", r, list...)
+	equal(t, "writable", w, list...)
+}
+
+func TestSelectConcurrently(t *testing.T) {
+	testkit.NoLeaks(t)
+	shared, w := testkit.Pipe(t)
+	var calls []*testkit.Call
+	for range 20 {
+		own := readable(t)
+		calls = append(calls, testkit.Go(t, func() {
+			for range 100 {
+				if r, _, _, err := pyselect.Select([]int{shared, own}, nil, nil, 0); !slices.Equal(r, []int{own}) || err != nil {
+					t.Errorf("got %v, %v, want %d", r, err, own)
+				}
+			}
+			if r, _, _, err := pyselect.Select([]int{shared}, nil, nil, pyselect.Forever); !slices.Equal(r, []int{shared}) || err != nil {
+				t.Errorf("got %v, %v, want %d", r, err, shared)
+			}
+		}))
+	}
+	for _, call := range calls {
+		call.Blocked()
+	}
+	testkit.Write(t, w, "x")
+	for _, call := range calls {
+		call.Wait()
+	}
+}
+
+// A file that is reachable from the lists only is not closed by the garbage collector.
+func TestSelectKeepsObjectsAlive(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, w := testkit.Pipe(t)
+	fd := dup(t, r)
+	var got []*os.File
+	var err error
+	call := testkit.Go(t, func() {
+		got, _, _, err = pyselect.Select([]*os.File{os.NewFile(uintptr(fd), "pipe")}, nil, nil, pyselect.Forever)
+	}).Blocked()
+	collectGarbage(t)
+	if !isOpen(fd) {
+		t.Error("the file was closed during the wait")
+	}
+	testkit.Write(t, w, "x")
+	call.Wait()
+	check(t, err)
+	if len(got) != 1 || descriptor(t, got[0]) != fd {
+		t.Fatalf("got %v, want the file", got)
+	}
+	check(t, got[0].Close())
+}
+
+func TestSelectAllocations(t *testing.T) {
+	if raceDetector() {
+		t.Skip("under the race detector, a sync.Pool forgets at random")
+	}
+	testkit.NoLeaks(t)
+	a, b := testkit.Socketpair(t)
+	testkit.Write(t, b, "data")
+	idle, _ := testkit.Pipe(t)
+	ready, none := []int{idle, a, readable(t)}, []int{idle}
+	for _, test := range []struct {
+		name         string
+		rlist, wlist []int
+		timeout      time.Duration
+		want         float64
+	}{
+		{"nothing ready", none, nil, 0, 0},
+		{"timeout over", none, nil, 10 * time.Microsecond, 0},
+		{"readable", ready, none, pyselect.Forever, 1},
+		{"readable and writable", ready, ready, pyselect.Forever, 2},
+	} {
+		wantAllocs(t, test.name, test.want, func() { pyselect.Select(test.rlist, test.wlist, test.rlist, test.timeout) })
+	}
+}

@@ -1,0 +1,214 @@
+//go:build linux
+
+package pyselect_test
+
+import (
+	"errors"
+	"math"
+	"os"
+	"runtime/metrics"
+	"runtime/pprof"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
+)
+
+// A waitFunc waits and returns how many descriptors are ready.
+type waitFunc func(timeout time.Duration) (n int, err error)
+
+// A way to wait, with a function that prepares to wait until fd is readable.
+type way struct {
+	name    string
+	prepare func(t *testing.T, fd int) waitFunc
+}
+
+var ways = []way{
+	{"Select", func(t *testing.T, fd int) waitFunc { return selectWait(fd) }},
+	{"Poll", func(t *testing.T, fd int) waitFunc { return pollWait(newPoll(t, fd)) }},
+	{"Epoll, parked", func(t *testing.T, fd int) waitFunc { return epollWait(newEpoll(t, 0, fd)) }},
+	{"Epoll, unparked", func(t *testing.T, fd int) waitFunc {
+		forbidParking(t)
+		return epollWait(newEpoll(t, 0, fd))
+	}},
+	{"Epoll, parked, second waiter", secondWait},
+	{"Epoll, unparked, second waiter", func(t *testing.T, fd int) waitFunc {
+		forbidParking(t)
+		return secondWait(t, fd)
+	}},
+}
+
+var waysToSleep = []way{
+	{"Select of nothing", func(*testing.T, int) waitFunc { return selectWait() }},
+	{"Poll of nothing", func(t *testing.T, _ int) waitFunc { return pollWait(newPoll(t)) }},
+	{"Epoll of nothing", func(t *testing.T, _ int) waitFunc { return epollWait(newEpoll(t, 0)) }},
+}
+
+func selectWait(fds ...int) waitFunc {
+	return func(timeout time.Duration) (int, error) {
+		r, w, x, err := pyselect.Select(fds, nil, fds, timeout)
+		return len(r) + len(w) + len(x), err
+	}
+}
+
+func pollWait(p *pyselect.Poll) waitFunc {
+	return func(timeout time.Duration) (int, error) {
+		events, err := p.Poll(timeout)
+		return len(events), err
+	}
+}
+
+func epollWait(e *pyselect.Epoll) waitFunc {
+	return func(timeout time.Duration) (int, error) {
+		events, err := e.Poll(timeout, -1)
+		return len(events), err
+	}
+}
+
+// secondWait prepares to wait while another goroutine waits with the same Epoll.
+func secondWait(t *testing.T, fd int) waitFunc {
+	e := newEpoll(t, 0, fd)
+	first := startPoll(t, e, pyselect.Forever)
+	t.Cleanup(func() {
+		check(t, e.Close())
+		first.Wait()
+	})
+	return epollWait(e)
+}
+
+// lateness returns how much longer than the timeout a wait takes, and checks that it is not shorter and finds nothing.
+func lateness(t *testing.T, wait waitFunc, timeout time.Duration) time.Duration {
+	t.Helper()
+	return testkit.Duration(t, timeout, func() {
+		if n, err := wait(timeout); n != 0 || err != nil {
+			t.Errorf("%v: %d ready, %v", timeout, n, err)
+		}
+	}) - timeout
+}
+
+func TestWaitTakesItsTime(t *testing.T) {
+	for _, way := range slices.Concat(ways, waysToSleep) {
+		t.Run(way.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r, _ := testkit.Pipe(t)
+			wait := way.prepare(t, r)
+			for _, timeout := range []time.Duration{
+				0, 1, 50 * time.Microsecond, 300 * time.Microsecond, time.Millisecond,
+				1700 * time.Microsecond, 2300 * time.Microsecond, 20 * time.Millisecond,
+			} {
+				var late []time.Duration
+				for range 20 {
+					late = append(late, lateness(t, wait, timeout))
+				}
+				slices.Sort(late)
+				if median := late[len(late)/2]; median >= 5*time.Millisecond {
+					t.Errorf("%v: half of the waits are at least %v late", timeout, median)
+				}
+			}
+		})
+	}
+}
+
+func TestWaitOutlastsSignals(t *testing.T) {
+	for _, way := range slices.Concat(ways, waysToSleep) {
+		t.Run(way.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r, _ := testkit.Pipe(t)
+			wait := way.prepare(t, r)
+			testkit.Signals(t)
+			for range 5 {
+				lateness(t, wait, 20*time.Millisecond)
+			}
+		})
+	}
+}
+
+func TestWaitEndsWhenReady(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			for _, timeout := range []time.Duration{
+				time.Hour, pyselect.Forever / 2, pyselect.Forever - 1, pyselect.Forever, -1, -time.Hour, math.MinInt64,
+			} {
+				if timeout < 0 && way.name == "Select" {
+					continue // which refuses it
+				}
+				r, w := testkit.Pipe(t)
+				wait := way.prepare(t, r)
+				var n int
+				var err error
+				call := testkit.Go(t, func() { n, err = wait(timeout) }).Blocked()
+				testkit.Write(t, w, "x")
+				call.Wait()
+				if n != 1 || err != nil {
+					t.Errorf("%v: %d ready, %v, want 1", timeout, n, err)
+				}
+			}
+		})
+	}
+}
+
+// A goroutine that waits occupies no thread.
+func TestEpollWaitersOccupyNoThreads(t *testing.T) {
+	const waiters, newThreads = 10_000, 16
+	testkit.NeedFds(t, waiters+200)
+	for _, test := range []struct {
+		name     string
+		timeout  time.Duration
+		together bool // all have the same deadline
+		want     error
+	}{
+		{"Close", pyselect.Forever, false, os.ErrClosed},
+		{"timeout of 1 ms", time.Millisecond, false, nil},
+		{"timeout of 50 ms", 50 * time.Millisecond, false, nil},
+		{"one deadline", 500 * time.Millisecond, true, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			epolls := make([]*pyselect.Epoll, waiters)
+			for i := range epolls {
+				epolls[i] = newEpoll(t, 0)
+			}
+			threads := pprof.Lookup("threadcreate").Count()
+			begin := make(chan struct{})
+			var start time.Time
+			var all sync.WaitGroup
+			for _, e := range epolls {
+				all.Go(func() {
+					<-begin
+					timeout, called := test.timeout, time.Now()
+					if test.together {
+						timeout = max(0, timeout-called.Sub(start))
+					}
+					events, err := e.Poll(timeout, -1)
+					took := time.Since(called)
+					if len(events) > 0 || !errors.Is(err, test.want) || err == nil && took < timeout {
+						t.Errorf("after %v: %v, %v", took, events, err)
+					}
+				})
+			}
+			start = time.Now()
+			close(begin)
+			if test.want != nil {
+				testkit.Eventually(t, "the goroutines to wait", func() bool { return parked() >= waiters })
+				for _, e := range epolls {
+					check(t, e.Close())
+				}
+			}
+			all.Wait()
+			if created := pprof.Lookup("threadcreate").Count() - threads; created > newThreads {
+				t.Errorf("%d threads were created, want no more than %d", created, newThreads)
+			}
+		})
+	}
+}
+
+// parked returns the number of goroutines that wait, but not in a system call.
+func parked() int {
+	sample := []metrics.Sample{{Name: "/sched/goroutines/waiting:goroutines"}}
+	metrics.Read(sample)
+	return int(sample[0].Value.Uint64())
+}
