@@ -74,6 +74,7 @@ var kqFlagNames = []bitName[KqFlags]{
 	{KQ_EV_DISABLE, "KQ_EV_DISABLE"},
 	{KQ_EV_ONESHOT, "KQ_EV_ONESHOT"},
 	{KQ_EV_CLEAR, "KQ_EV_CLEAR"},
+	{KQ_EV_FLAG1, "KQ_EV_FLAG1"},
 	{KQ_EV_EOF, "KQ_EV_EOF"},
 	{KQ_EV_ERROR, "KQ_EV_ERROR"},
 }

@@ -1,7 +1,9 @@
-// Package pyselect is Python's select module for Go: [Select], [Poll], [Epoll] and their constants, under their Python
+// Package pyselect is Python's select module for Go: Select, Poll, Epoll, Kqueue and their constants, under their Python
 // names and with their Python semantics. Package selectors, below this one, is Python's selectors module on top of it.
 //
-// The objects exist where the kernel has the facility, as in Python: Select everywhere, Poll on Unix, Epoll on Linux.
+// The objects exist where the kernel has the facility, as in Python: Poll on Unix, Epoll on Linux, Kqueue on macOS and the
+// BSDs. Select is everywhere; on Windows it takes sockets only, and where there is no select(2), on js, wasip1 and plan9,
+// it is an error that is errors.ErrUnsupported.
 //
 // # Waitable objects
 //
@@ -14,21 +16,22 @@
 // A timeout is a [time.Duration] where Python has seconds or milliseconds. [Forever] is None. A wait never ends before its
 // timeout is over, whatever signals arrive, and ends later only by what the kernel's timers and the scheduler need, however
 // short it is. A timeout of zero looks and does not wait. What a negative one does differs, as it does in Python: it is an
-// error in Select, and waits for ever in Poll and Epoll.
+// error in Select and Kqueue, and waits for ever in Poll and Epoll.
 //
 // # Waiting
 //
-// Epoll parks the goroutine that waits, as a read from a net.Conn does, and occupies no thread; only one that is nested
-// too deep in other epolls does. Select and Poll occupy a thread each while they wait, as these system calls do everywhere.
+// Epoll parks the goroutine that waits, as a read from a net.Conn does, and occupies no thread; its documentation has the
+// exceptions. Select, Poll and Kqueue occupy a thread each while they wait: Go's poller cannot wait for them.
 //
 // # Errors
 //
 // An error names the operation and, where there is one, the descriptor. Use [errors.Is] to tell them apart:
 //
 //	Python                                     here
-//	OSError with an errno                      unix.EBADF, unix.EPERM, ...; also fs.ErrExist for EEXIST, fs.ErrNotExist for ENOENT
+//	OSError with an errno                      unix.EBADF, unix.EPERM, ...;
+//	                                           also fs.ErrExist for EEXIST, fs.ErrNotExist for ENOENT
 //	ValueError: a bad argument                 os.ErrInvalid
-//	ValueError: operation on a closed epoll    os.ErrClosed
+//	ValueError: it is closed                   os.ErrClosed
 //	TypeError: not a file object               ErrNotWaitable
 //	KeyError                                   ErrNotRegistered
 //	RuntimeError: concurrent poll() invocation ErrConcurrentPoll

@@ -34,8 +34,13 @@ type EpollEvent struct {
 //
 // # Nesting
 //
-// An Epoll is waitable itself: another Epoll can watch it. The kernel allows such a nesting to be five deep. Go's own
-// poller counts as one level of it above an Epoll on which a wait had to block.
+// An Epoll is waitable itself: another Epoll can watch it, and the kernel allows such a nesting to be four deep. Go's own
+// poller counts as one level of it above an Epoll on which a wait had to block. Where that is one too many, the wait
+// occupies a thread.
+//
+// For the same reason, the kernel lets at most 500 Epolls on which a wait had to block watch one open file, a pipe for
+// instance that all of them have in common. The waits of more occupy a thread each, and to register the file with an Epoll
+// that has waited before is unix.EINVAL. A pipe that ends all waits is not needed here: Close does.
 type Epoll struct {
 	mu      sync.Mutex
 	closed  bool

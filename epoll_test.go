@@ -248,6 +248,24 @@ func TestEpollKeepsBlockingMode(t *testing.T) {
 	})
 }
 
+// A Fileno method may use the Epoll or the Poll that calls it.
+func TestFilenoMethodsAreCalledUnlocked(t *testing.T) {
+	testkit.NoLeaks(t)
+	r := readable(t)
+	e, p := newEpoll(t, 0), newPoll(t)
+	obj := filenoCall{func() int {
+		wantEpoll(t, e)
+		wantPoll(t, p)
+		return r
+	}}
+	check(t, e.Register(obj, 0))
+	check(t, e.Modify(obj, 0))
+	check(t, e.Unregister(obj))
+	check(t, p.Register(obj, 0))
+	check(t, p.Modify(obj, 0))
+	check(t, p.Unregister(obj))
+}
+
 func TestEpollMaxEvents(t *testing.T) {
 	testkit.NoLeaks(t)
 	const ready, idle = 2000, 3000

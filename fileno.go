@@ -20,9 +20,10 @@ import (
 // It never changes the blocking mode of fileobj. An *os.File is therefore better passed itself than as the result of its
 // Fd method, which does. A *tls.Conn is not waitable: pass its NetConn, and mind what TLS has buffered.
 //
-// The error is os.ErrClosed for an object that has been closed, os.ErrInvalid for a number that is negative or larger than
-// a descriptor can be, and otherwise ErrNotWaitable. The error of a Fileno method is wrapped. Fileno may be called
-// concurrently if the methods of fileobj may; this package calls it with no lock held.
+// The error is os.ErrClosed for an object that has been closed, os.ErrInvalid for a nil pointer and for a number that is
+// negative or larger than a descriptor can be, and ErrNotWaitable for anything else that is not in this list. Other errors
+// of the methods are wrapped. Fileno may be called concurrently if the methods of fileobj may; this package calls it with
+// no lock held.
 func Fileno(fileobj any) (int, error) {
 	switch obj := fileobj.(type) {
 	case int:
@@ -61,6 +62,9 @@ func checkFd[T int | int64 | uint64 | uintptr](fd T) (int, error) {
 }
 
 func connFd(c syscall.Conn) (int, error) {
+	if v := reflect.ValueOf(c); v.Kind() == reflect.Pointer && v.IsNil() {
+		return -1, fmt.Errorf("nil %T: %w", c, os.ErrInvalid)
+	}
 	fd := -1
 	raw, err := c.SyscallConn()
 	if err == nil {

@@ -19,6 +19,7 @@ type (
 	namedInt    int16
 	namedUint   uint8
 	filenoPlain struct{ fd int }
+	filenoCall  struct{ call func() int }
 	filenoError struct {
 		fd  int
 		err error
@@ -34,6 +35,7 @@ type (
 )
 
 func (f filenoPlain) Fileno() int          { return f.fd }
+func (f filenoCall) Fileno() int           { return f.call() }
 func (f filenoError) Fileno() (int, error) { return f.fd, f.err }
 func (f fdMethod) Fd() uintptr             { return f.fd }
 func (i intFileno) Fileno() int            { return int(i) + 1 }

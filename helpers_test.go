@@ -118,9 +118,13 @@ func nonblocking(t testing.TB, fd int) bool {
 // blockingModes calls take with a blocking and two non-blocking objects, and checks that they stay as they are.
 func blockingModes(t *testing.T, take func(obj any) error) {
 	t.Helper()
-	a, b := testkit.Socketpair(t)
-	check(t, unix.SetNonblock(a, false))
-	blocking, pollable := file(t, a), file(t, b)
+	fd, _ := testkit.Pipe(t)
+	check(t, unix.SetNonblock(fd, false))
+	blocking := file(t, fd)
+	pollable, w, err := os.Pipe()
+	check(t, err)
+	defer pollable.Close()
+	defer w.Close()
 	client, _ := testkit.TCPPair(t)
 	for _, test := range []struct {
 		obj         syscall.Conn
@@ -169,4 +173,12 @@ func wantAllocs(t testing.TB, what string, want float64, f func()) {
 func raceDetector() bool {
 	info, _ := debug.ReadBuildInfo()
 	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// idleSocket returns a socket that is neither readable nor writable, which the reading end of a pipe is on some systems.
+func idleSocket(t testing.TB) int {
+	t.Helper()
+	fd, _ := testkit.Socketpair(t)
+	testkit.Fill(t, fd)
+	return fd
 }

@@ -77,10 +77,11 @@ func (k Kevent) Compare(other Kevent) int {
 // never seen.
 type Kqueue struct {
 	kq     *sys.Kqueue
-	watch  func() error // makes kq watch for its end, once
 	closed atomic.Bool
 	use    sync.RWMutex // locked for reading by whoever uses kq, and by Close when they have gone
 	most   atomic.Int64 // events to fetch with one call: all that can be ready, as far as is known
+
+	watching atomic.Bool // kq watches for Close
 }
 
 // NewKqueue returns an empty set. Its descriptor is close-on-exec. A Kqueue that becomes unreachable is closed. It mirrors
@@ -112,7 +113,7 @@ func KqueueFromFd(fd int) (*Kqueue, error) {
 }
 
 func newKqueue(kq *sys.Kqueue, most int64) *Kqueue {
-	k := &Kqueue{kq: kq, watch: sync.OnceValue(kq.Watch)}
+	k := &Kqueue{kq: kq}
 	k.most.Store(most)
 	return k
 }
@@ -162,6 +163,9 @@ func (k *Kqueue) ControlInto(changes, events []Kevent, timeout time.Duration) (n
 	return len(events), err
 }
 
+// The number of changes with KQ_EV_ADD, each of which is counted, says no more above this what can be ready.
+const manyEvents = 1 << 15
+
 // A kqueueCall is the memory of one call of Control.
 type kqueueCall struct{ changes, events sys.Kevents }
 
@@ -181,31 +185,33 @@ func (k *Kqueue) control(changes, dst []Kevent, room int, timeout time.Duration)
 		return dst, fmt.Errorf("pyselect: %s: maxEvents is %d, want 0 or more: %w", op, room, os.ErrInvalid)
 	}
 	deadline := sys.After(timeout)
-	if err := k.watch(); err != nil {
-		return dst, opError(op, err)
+	if !k.watching.Load() {
+		if err := k.kq.Watch(); err != nil {
+			return dst, opError(op, err)
+		}
+		k.watching.Store(true)
 	}
 
 	c := kqueueCalls.Get().(*kqueueCall)
 	defer kqueueCalls.Put(c)
 	c.changes.Resize(len(changes))
-	added := int64(0)
 	for i, change := range changes {
 		c.changes.Set(i, sys.Kevent{
 			Ident: change.Ident, Filter: int16(change.Filter), Flags: uint16(change.Flags),
 			Fflags: change.Fflags, Data: change.Data, Udata: change.Udata,
 		})
-		if change.Flags&KQ_EV_ADD != 0 {
-			added++
+		if change.Flags&KQ_EV_ADD != 0 && k.most.Load() < manyEvents {
+			k.most.Add(1)
 		}
 	}
-	most := k.most.Add(added)
-	room = int(min(int64(room), most))
+	most := k.most.Load()
+	room = int(min(int64(room), max(most, int64(len(changes))))) // a change may fail, which is an event
 	c.events.Resize(room)
 	n, err := k.kq.Kevent(c.changes, len(changes), c.events, room, deadline)
 	if err != nil {
 		return dst, opError(op, err)
 	}
-	if int64(n) == most {
+	if int64(n) >= most {
 		k.most.Add(most) // there may be others that were added by other means
 	}
 	if k.closed.Load() {

@@ -135,7 +135,7 @@ func (p *Poll) poll(dst []PollEvent, room int, timeout time.Duration) ([]PollEve
 		return dst, opError("poll", ErrConcurrentPoll)
 	}
 	p.polling, p.shared = true, true
-	fds := p.fds
+	fds, next := p.fds, p.order.Next()
 	p.mu.Unlock()
 
 	n, err := sys.Poll(fds, sys.After(forever(timeout)))
@@ -152,14 +152,17 @@ func (p *Poll) poll(dst []PollEvent, room int, timeout time.Duration) ([]PollEve
 	if dst == nil {
 		dst = make([]PollEvent, 0, n)
 	}
-	pos := p.order.Begin(n, room)
+	pos := 0
+	if n > room {
+		pos = next
+	}
 	for ; len(dst) < n; pos++ {
 		f := &fds[pos%len(fds)]
 		if f.Revents == 0 {
 			continue
 		}
 		if len(dst) == room {
-			p.order.End(int(f.Fd))
+			p.order.NoRoom(int(f.Fd))
 			break
 		}
 		dst = append(dst, PollEvent{int(f.Fd), PollMask(f.Revents)})

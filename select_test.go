@@ -3,10 +3,12 @@
 package pyselect_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
 	"os"
+	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -132,6 +134,32 @@ func TestSelectClosedDescriptor(t *testing.T) {
 	}
 }
 
+// Linux calls a descriptor ready that lies beyond the process's descriptor table, which grows and never shrinks: the test
+// runs in a process that has had few descriptors.
+func TestSelectBeyondDescriptorTable(t *testing.T) {
+	testkit.NoLeaks(t)
+	const variable = "PYSELECT_TEST_FEW_DESCRIPTORS"
+	if os.Getenv(variable) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), variable+"=yes")
+		var exit *exec.ExitError
+		switch out, err := cmd.CombinedOutput(); {
+		case errors.As(err, &exit):
+			t.Errorf("%v\n%s", err, out)
+		case err != nil:
+			t.Skip("cannot start a process: ", err)
+		}
+		return
+	}
+	r := readable(t)
+	for _, bad := range []int{64, 255, 256, 1000} {
+		for _, list := range [][]int{{bad}, {r, bad}, {bad, r}} {
+			_, _, _, err := pyselect.Select(list, nil, nil, 0)
+			wantError(t, err, unix.EBADF, fmt.Sprintf("rlist[%d]", slices.Index(list, bad)), fmt.Sprintf("fd %d:", bad))
+		}
+	}
+}
+
 // sendUrgent sends data with an out-of-band byte at the end.
 func sendUrgent(t testing.TB, c *net.TCPConn, s string) {
 	t.Helper()
@@ -145,10 +173,10 @@ func TestSelectExceptional(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := []*net.TCPConn{client, server}
-	r, _, x, err := pyselect.Select(list, nil, nil, pyselect.Forever)
+	r, _, _, err := pyselect.Select(list, nil, nil, pyselect.Forever)
 	check(t, err)
 	equal(t, "readable", r, server)
-	_, _, x, err = pyselect.Select(nil, nil, list, 0)
+	_, _, x, err := pyselect.Select(nil, nil, list, 0)
 	check(t, err)
 	equal(t, "exceptional without urgent data", x)
 
@@ -164,7 +192,7 @@ func TestSelectHighDescriptors(t *testing.T) {
 	testkit.NotEmulated(t, "select above 1024 descriptors")
 	testkit.NeedFds(t, 5100)
 	client, server := testkit.TCPPair(t)
-	idle, _ := testkit.Pipe(t)
+	idle := idleSocket(t)
 	sendUrgent(t, client, "data!")
 	var ready, all []int
 	for _, least := range []int{1023, 1024, 1500, 2047, 2048, 5000} {
@@ -187,7 +215,7 @@ func TestSelectManyDescriptors(t *testing.T) {
 	testkit.NotEmulated(t, "select above 1024 descriptors")
 	const n = 5000
 	testkit.NeedFds(t, n+100)
-	idle, _ := testkit.Pipe(t)
+	idle := idleSocket(t)
 	ready := readable(t)
 	var list, want []int
 	for i := range n {
@@ -276,7 +304,7 @@ func TestSelectAllocations(t *testing.T) {
 	testkit.NoLeaks(t)
 	a, b := testkit.Socketpair(t)
 	testkit.Write(t, b, "data")
-	idle, _ := testkit.Pipe(t)
+	idle := idleSocket(t)
 	ready, none := []int{idle, a, readable(t)}, []int{idle}
 	for _, test := range []struct {
 		name         string

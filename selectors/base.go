@@ -44,6 +44,7 @@ type base struct {
 	set       keySet
 	closed    bool
 	woken     bool // Wakeup was called, and has not ended a Select yet
+	waiting   int  // Selects that wait
 	lookFirst bool // to look before a block is cheap
 	turn      sys.Turn
 }
@@ -208,12 +209,11 @@ func (s *base) Close() error {
 
 // wait is Select until the timeout is over or ctx is done, with up to room keys appended to dst.
 func (s *base) wait(ctx context.Context, dst []Ready, room int, timeout time.Duration) ([]Ready, error) {
-	if timeout <= 0 || s.lookFirst {
-		dst, over, err := s.look(dst, room, false)
-		if over || err != nil || timeout <= 0 {
-			return dst, err
-		}
+	dst, over, err := s.begin(dst, room, timeout)
+	if over || err != nil {
+		return dst, err
 	}
+	defer s.end()
 
 	deadline, done := sys.After(timeout), ctx.Done()
 	if done != nil {
@@ -224,7 +224,7 @@ func (s *base) wait(ctx context.Context, dst []Ready, room int, timeout time.Dur
 		if isClosed(done) {
 			return dst, ctx.Err()
 		}
-		dst, _, err := s.look(dst, room, false)
+		dst, _, err = s.look(dst, room, false)
 		return dst, err
 	}
 	defer s.turn.Leave()
@@ -248,14 +248,36 @@ func (s *base) wait(ctx context.Context, dst []Ready, room int, timeout time.Dur
 	}
 }
 
-// look appends what is ready. The wait is over if that is something, or if Wakeup was called.
+// begin looks, if that is called for, and reports whether this was all. Otherwise the caller is one that waits, until end.
+func (s *base) begin(dst []Ready, room int, timeout time.Duration) (_ []Ready, over bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if timeout <= 0 || s.lookFirst {
+		// A Wakeup is for those that wait, if there are any.
+		dst, over, err = s.lookLocked(dst, room, false, s.waiting == 0)
+		if over || err != nil || timeout <= 0 {
+			return dst, true, err
+		}
+	}
+	s.waiting++
+	return dst, false, nil
+}
+
+func (s *base) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting--
+}
+
+// look appends what is ready, for one that waits.
 func (s *base) look(dst []Ready, room int, blocked bool) (_ []Ready, over bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lookLocked(dst, room, blocked)
+	return s.lookLocked(dst, room, blocked, true)
 }
 
-func (s *base) lookLocked(dst []Ready, room int, blocked bool) (_ []Ready, over bool, err error) {
+// lookLocked appends what is ready. The wait is over if that is something, or if Wakeup was called for it.
+func (s *base) lookLocked(dst []Ready, room int, blocked, wakes bool) (_ []Ready, over bool, err error) {
 	if s.closed {
 		return dst, false, opError("select", os.ErrClosed)
 	}
@@ -263,11 +285,11 @@ func (s *base) lookLocked(dst []Ready, room int, blocked bool) (_ []Ready, over 
 	if err != nil {
 		return dst, false, opError("select", err)
 	}
-	over = len(dst) > 0 || s.woken
-	if over {
+	woken := s.woken && wakes
+	if woken {
 		s.woken = false
 	}
-	return dst, over, nil
+	return dst, woken || len(dst) > 0, nil
 }
 
 // arm prepares a block, unless the wait is over already. Whatever is to end the block kicks with the lock held: either its
@@ -276,7 +298,7 @@ func (s *base) arm(dst []Ready, room int, deadline sys.Deadline) (_ []Ready, ove
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.woken {
-		return s.lookLocked(dst, room, false)
+		return s.lookLocked(dst, room, false, true)
 	}
 	if err := s.set.arm(deadline); err != nil {
 		return dst, false, opError("select", err)

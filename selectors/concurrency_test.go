@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package selectors_test
 
@@ -125,6 +125,20 @@ func TestWakeup(t *testing.T) {
 		unregister(t, sel, a)
 		register(t, sel, b, read, nil)
 		testkit.Duration(t, time.Millisecond, func() { selects(t, sel, time.Millisecond) })
+	})
+}
+
+// A Wakeup is for the one that waits, not for one that only looks.
+func TestWakeupIsNotTakenByLook(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+		for range 50 {
+			s := beginSelect(t, sel, pyselect.Forever)
+			if err := sel.Wakeup(); err != nil {
+				t.Fatal(err)
+			}
+			selects(t, sel, 0)
+			s.ends(t)
+		}
 	})
 }
 

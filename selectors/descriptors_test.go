@@ -1,14 +1,13 @@
-//go:build unix
+//go:build unix || windows
 
 package selectors_test
 
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -27,7 +26,7 @@ func TestClosedWhileRegistered(t *testing.T) {
 		case "select":
 			for _, timeout := range []time.Duration{0, pyselect.Forever} {
 				_, err := sel.Select(timeout)
-				wantError(t, err, unix.EBADF, "select", fmt.Sprint("fd ", a))
+				wantError(t, err, errBadFd, "select", fmt.Sprint("fd ", a))
 			}
 		case "poll":
 			for range 2 {
@@ -142,43 +141,6 @@ func TestGhostDuringSelect(t *testing.T) {
 	})
 }
 
-// The number of a ghost can be registered anew: by another file, or by the same one.
-func TestNumberOfGhost(t *testing.T) {
-	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
-		number := ghost(t, sel)
-		r, w := testkit.Pipe(t)
-		if r != number {
-			if err := unix.Dup2(r, number); err != nil {
-				t.Fatal(err)
-			}
-			defer unix.Close(number)
-		}
-		register(t, sel, number, read, "new")
-		testkit.Duration(t, time.Millisecond, func() { selects(t, sel, time.Millisecond) })
-		testkit.Write(t, w, "x")
-		selects(t, sel, pyselect.Forever, number, read)
-		testkit.Drain(t, r)
-		unregister(t, sel, number)
-
-		a, b := testkit.Socketpair(t)
-		register(t, sel, a, read, "old")
-		dup := testkit.Dup(t, a, 0)
-		testkit.Close(t, a)
-		unregister(t, sel, a)
-		if err := unix.Dup2(dup, a); err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(a)
-		key := register(t, sel, a, read|write, "new")
-		selects(t, sel, pyselect.Forever, a, write)
-		testkit.Write(t, b, "x")
-		ready, err := sel.Select(pyselect.Forever)
-		if err != nil || len(ready) != 1 || ready[0].Key != key || ready[0].Events != read|write {
-			t.Errorf("Select returned %v, %v", pairs(ready), err)
-		}
-	})
-}
-
 // When the kernel's set is rebuilt, a descriptor that has left it by being closed does not come back as something else.
 func TestGhostAndNumberReused(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
@@ -198,21 +160,25 @@ func TestGhostAndNumberReused(t *testing.T) {
 	})
 }
 
-// A registered object is not closed by the garbage collector.
-func TestObjectsAreKeptAlive(t *testing.T) {
-	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
-		client, server := testkit.TCPPair(t)
-		file, err := server.File()
-		if err != nil {
-			t.Fatal(err)
-		}
-		key := register(t, sel, file, read, nil)
-		file = nil
-		for range 3 {
-			runtime.GC()
-		}
-		client.Write([]byte("x"))
-		selects(t, sel, pyselect.Forever, key.Fd, read)
-		defer unregister(t, sel, key.Fileobj).Fileobj.(interface{ Close() error }).Close()
-	})
+// A selector that becomes unreachable is closed.
+func TestUnreachable(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			before := testkit.OpenFds()
+			sel, err := k.create(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			selects(t, sel, time.Microsecond)
+			if len(testkit.OpenFds()) == len(before) {
+				t.Fatal("the selector has no descriptor")
+			}
+			sel = nil
+			testkit.Eventually(t, "the selector to be closed", func() bool {
+				runtime.GC()
+				return slices.Equal(testkit.OpenFds(), before)
+			})
+		})
+	}
 }

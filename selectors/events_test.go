@@ -1,12 +1,10 @@
-//go:build unix
+//go:build unix || windows
 
 package selectors_test
 
 import (
 	"context"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/selectors"
@@ -140,7 +138,7 @@ func TestEventsYieldsError(t *testing.T) {
 		if n++; ready != (selectors.Ready{}) {
 			t.Errorf("Events yields %v with an error", ready)
 		}
-		wantError(t, err, unix.EBADF)
+		wantError(t, err, errBadFd)
 	}
 	if n != 1 {
 		t.Errorf("Events yields %d times, want once", n)

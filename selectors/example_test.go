@@ -1,3 +1,5 @@
+//go:build unix
+
 package selectors_test
 
 import (

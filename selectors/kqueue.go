@@ -14,8 +14,8 @@ import (
 
 // KqueueSelector waits with kqueue(2), which occupies a thread. It mirrors Python's selectors.KqueueSelector.
 //
-// An object that is closed while registered is never reported again, and stays registered until it is unregistered. A
-// KqueueSelector that becomes unreachable is closed.
+// An object that is closed while registered is never reported again, and stays registered until it is unregistered. On
+// FreeBSD, that the reading end of a pipe was closed is reported once for the writing end.
 type KqueueSelector struct {
 	base
 	kqueue kqueueSet
@@ -49,15 +49,26 @@ func (s *KqueueSelector) Fileno() (int, error) {
 	return s.kqueue.kq.Fd(), nil
 }
 
-// A kqueueSet implements keySet. A kqueue forgets a descriptor that is closed, even if a duplicate of it lives on, so that
-// there are no events of earlier registrations.
+// A kqueueSet implements keySet. A kqueue forgets a descriptor that is closed, even if a duplicate of it lives on.
 type kqueueSet struct {
 	table
 	kq     *sys.Kqueue
 	change sys.Kevents
 	events sys.Kevents
-	found  []int // descriptors that are ready
+	found  []int  // descriptors that are ready
+	turns  []turn // by descriptor
 	round  uint16
+
+	// What the last block has found. Filters are level-triggered, but not to the end: some systems report only once that
+	// the other end of a pipe is closed.
+	blocked sys.Kevent
+	ok      bool
+}
+
+// A turn is what look knows of a descriptor: what it is ready for, and the round of reports in which it had its turn.
+type turn struct {
+	ready Event
+	round uint16
 }
 
 // The filters of a key, which are one event each.
@@ -74,7 +85,7 @@ func (k *kqueueSet) add(key *SelectorKey) error {
 		if key.Events&f.event == 0 {
 			continue
 		}
-		if err := k.control(key.Fd, f.filter, unix.EV_ADD); err != nil {
+		if err := k.control(key.Fd, f.filter, unix.EV_ADD, k.next()); err != nil {
 			k.deleteFilters(key.Fd, key.Events)
 			return err
 		}
@@ -84,7 +95,7 @@ func (k *kqueueSet) add(key *SelectorKey) error {
 }
 
 func (k *kqueueSet) modify(key *SelectorKey) error {
-	old := k.find(key.Fd).Events
+	old, serial := k.find(key.Fd).Events, k.slots[key.Fd].serial
 	// First come the filters that are there: if they are not, the descriptor was closed, and its number may be that of
 	// something else.
 	for _, f := range kqueueFilters {
@@ -95,7 +106,7 @@ func (k *kqueueSet) modify(key *SelectorKey) error {
 		if key.Events&f.event == 0 {
 			flags = unix.EV_DELETE
 		}
-		if err := k.control(key.Fd, f.filter, flags); err != nil {
+		if err := k.control(key.Fd, f.filter, flags, serial); err != nil {
 			return err
 		}
 	}
@@ -103,7 +114,7 @@ func (k *kqueueSet) modify(key *SelectorKey) error {
 		if key.Events&^old&f.event == 0 {
 			continue
 		}
-		if err := k.control(key.Fd, f.filter, unix.EV_ADD); err != nil {
+		if err := k.control(key.Fd, f.filter, unix.EV_ADD, serial); err != nil {
 			return err
 		}
 	}
@@ -120,14 +131,14 @@ func (k *kqueueSet) remove(fd int) {
 func (k *kqueueSet) deleteFilters(fd int, events Event) {
 	for _, f := range kqueueFilters {
 		if events&f.event != 0 {
-			k.control(fd, f.filter, unix.EV_DELETE)
+			k.control(fd, f.filter, unix.EV_DELETE, 0)
 		}
 	}
 }
 
-func (k *kqueueSet) control(fd int, filter int16, flags uint16) error {
+func (k *kqueueSet) control(fd int, filter int16, flags uint16, serial uint32) error {
 	k.change.Resize(1)
-	k.change.Set(0, sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: flags})
+	k.change.Set(0, sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: flags, Udata: uint64(serial)})
 	_, err := k.kq.Kevent(k.change, 1, nil, 0, sys.Now)
 	if flags == unix.EV_ADD && errors.Is(err, unix.EPIPE) && (runtime.GOOS == "darwin" || runtime.GOOS == "ios") {
 		// The writing end of a pipe whose reading end is closed. The filter is there all the same, and reports that.
@@ -138,7 +149,7 @@ func (k *kqueueSet) control(fd int, filter int16, flags uint16) error {
 
 // look fetches all that is ready, because two events may be of one key, and because the kernel does not know which keys had
 // no room the last time.
-func (k *kqueueSet) look(dst []Ready, room int, _ bool) ([]Ready, error) {
+func (k *kqueueSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
 	most := 2*k.count + 1 // and the kick
 	k.events.Resize(most)
 	n, err := k.kq.Kevent(nil, 0, k.events, most, sys.Now)
@@ -146,21 +157,15 @@ func (k *kqueueSet) look(dst []Ready, room int, _ bool) ([]Ready, error) {
 		return dst, err
 	}
 	k.found = k.found[:0]
+	if missing := len(k.slots) - len(k.turns); missing > 0 {
+		k.turns = append(k.turns, make([]turn, missing)...)
+	}
+	if blocked && k.ok {
+		k.ok = false
+		k.note(k.blocked)
+	}
 	for i := range n {
-		event := k.events.Get(i)
-		fd := int(event.Ident)
-		if k.find(fd) == nil {
-			continue
-		}
-		s := &k.slots[fd]
-		if s.ready == 0 {
-			k.found = append(k.found, fd)
-		}
-		for _, f := range kqueueFilters {
-			if event.Filter == f.filter {
-				s.ready |= f.event
-			}
-		}
+		k.note(k.events.Get(i))
 	}
 	if dst == nil && len(k.found) > 0 {
 		dst = make([]Ready, 0, len(k.found))
@@ -168,21 +173,40 @@ func (k *kqueueSet) look(dst []Ready, room int, _ bool) ([]Ready, error) {
 	// In each round, every key gets its turn. If there is room for more, the next round begins.
 	for range 2 {
 		for _, fd := range k.found {
-			s := &k.slots[fd]
-			if s.ready == 0 || s.round == k.round || len(dst) == room {
+			t := &k.turns[fd]
+			if t.ready == 0 || t.round == k.round || len(dst) == room {
 				continue
 			}
-			dst = append(dst, Ready{s.key, s.ready & s.key.Events})
-			s.ready, s.round = 0, k.round
+			dst = append(dst, Ready{k.find(fd), t.ready})
+			*t = turn{round: k.round}
 		}
 		if len(dst) < room {
 			k.round++
 		}
 	}
 	for _, fd := range k.found {
-		k.slots[fd].ready = 0
+		k.turns[fd].ready = 0
 	}
 	return dst, nil
+}
+
+// note puts an event into found and turns, unless it is not of a key: of the kick, or of an earlier registration.
+func (k *kqueueSet) note(event sys.Kevent) {
+	fd := int(event.Ident)
+	key := k.lookup(fd, uint32(event.Udata))
+	if key == nil {
+		return
+	}
+	for _, f := range kqueueFilters {
+		if event.Filter != f.filter || key.Events&f.event == 0 {
+			continue
+		}
+		t := &k.turns[fd]
+		if t.ready == 0 {
+			k.found = append(k.found, fd)
+		}
+		t.ready |= f.event
+	}
 }
 
 func (k *kqueueSet) arm(sys.Deadline) error {
@@ -190,7 +214,7 @@ func (k *kqueueSet) arm(sys.Deadline) error {
 	return nil
 }
 
-func (k *kqueueSet) block(deadline sys.Deadline) { k.kq.Block(deadline) }
+func (k *kqueueSet) block(deadline sys.Deadline) { k.blocked, k.ok = k.kq.Block(deadline) }
 
 func (k *kqueueSet) kick() { k.kq.Kick() }
 

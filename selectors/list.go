@@ -61,7 +61,10 @@ func (l *list) report(dst []Ready, room, n int, events func(pos int, key *Select
 	if dst == nil {
 		dst = make([]Ready, 0, n)
 	}
-	pos := l.order.Begin(n, room)
+	pos := 0
+	if n > room {
+		pos = l.order.Next()
+	}
 	for range l.all {
 		if len(dst) == n {
 			break
@@ -72,7 +75,7 @@ func (l *list) report(dst []Ready, room, n int, events func(pos int, key *Select
 		key := l.all[pos]
 		if ready := events(pos, key); ready != 0 {
 			if len(dst) == room {
-				l.order.End(key.Fd)
+				l.order.NoRoom(key.Fd)
 				break
 			}
 			dst = append(dst, Ready{key, ready})

@@ -10,6 +10,9 @@ import (
 //
 // It reports in the order of registration. Regular files are always ready. While an object is registered that has been
 // closed, Select fails with unix.EBADF and names its descriptor.
+//
+// On Windows, it does so with windows.WSAENOTSOCK, also for all that is no socket. A non-blocking connect that has failed
+// makes its socket available for writing, as on other systems.
 type SelectSelector struct {
 	base
 	sel selectSet
@@ -95,7 +98,7 @@ func (s *selectSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
 		if sets.Has(sys.Readable, key.Fd) {
 			ready |= EventRead
 		}
-		if sets.Has(sys.Writable, key.Fd) {
+		if sets.Has(sys.Writable, key.Fd) || sys.FailedConnectIsExceptional && sets.Has(sys.Exceptional, key.Fd) {
 			ready |= EventWrite
 		}
 		return ready
@@ -121,6 +124,11 @@ func (s *selectSet) fill(sets *sys.FdSets) error {
 		if key.Events&EventWrite != 0 {
 			if err := sets.Add(sys.Writable, key.Fd); err != nil {
 				return err
+			}
+			if sys.FailedConnectIsExceptional {
+				if err := sets.Add(sys.Exceptional, key.Fd); err != nil {
+					return err
+				}
 			}
 		}
 	}

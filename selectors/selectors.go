@@ -91,7 +91,7 @@ type BaseSelector interface {
 	Select(timeout time.Duration) ([]Ready, error)
 
 	// SelectInto is Select into a buffer of the caller's, of which it fills and returns the first n keys. It does not
-	// allocate. What does not fit is not lost, the next call reports it.
+	// allocate, unless another Select is waiting. What does not fit is not lost, the next call reports it.
 	//
 	// The error is os.ErrInvalid if the buffer is empty, or that of Select.
 	SelectInto(ready []Ready, timeout time.Duration) (n int, err error)
@@ -119,7 +119,8 @@ type BaseSelector interface {
 	Len() int
 
 	// Close releases the selector's resources and ends all waits with an error that is os.ErrClosed. The file objects are
-	// not closed. Closing again does nothing. It mirrors BaseSelector.close.
+	// not closed. Closing again does nothing. A selector that becomes unreachable is closed. It mirrors
+	// BaseSelector.close.
 	Close() error
 }
 

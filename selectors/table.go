@@ -14,10 +14,6 @@ type table struct {
 type slot struct {
 	key    *SelectorKey
 	serial uint32
-
-	// Where one key may have several events.
-	ready Event
-	round uint16 // the round of reports in which the key had its turn
 }
 
 func (t *table) len() int { return t.count }
@@ -55,7 +51,7 @@ func (t *table) insert(key *SelectorKey) {
 		t.slots = append(t.slots, make([]slot, missing)...)
 	}
 	t.last++
-	t.slots[key.Fd] = slot{key: key, serial: t.last}
+	t.slots[key.Fd] = slot{key, t.last}
 	t.count++
 }
 

@@ -211,7 +211,7 @@ func TestConnectFails(t *testing.T) {
 			c.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, c)
 		}},
-		{"reset", `connection \d: (read|write): connection reset by peer`, func(_ *program, c net.Conn) {
+		{"reset", `connection \d: (read|write): (connection reset by peer|broken pipe)`, func(_ *program, c net.Conn) {
 			io.CopyN(io.Discard, c, 1)
 			c.(*net.TCPConn).SetLinger(0)
 		}},

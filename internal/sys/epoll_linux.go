@@ -32,7 +32,8 @@ type Epoll struct {
 	alarm    Alarm
 
 	// Where Go's poller has refused the descriptor, because it is nested too deep or is there already under the same
-	// number, Block sleeps in ppoll.
+	// number, Block sleeps in ppoll. That this is so shows at the first Arm: it opens the waker's descriptor, which does no
+	// harm, because an epoll does not confuse descriptors that have the same number one after the other.
 	waker *Waker
 }
 

@@ -126,12 +126,17 @@ func (k *Kqueue) Settle() {
 	}
 }
 
-// Block waits until there is an event, Kick or Close is called, or the deadline has passed. It takes no event away, if all
-// filters are level-triggered. It may run beside Close, but not beside another Block.
-func (k *Kqueue) Block(deadline Deadline) {
-	if k.waker.Enter() {
-		defer k.waker.Leave()
-		k.one.Resize(1)
-		k.kevent(nil, k.one.view(1), deadline)
+// Block waits until there is an event, which it returns, Kick or Close is called, or the deadline has passed. It may run
+// beside Close, but not beside another Block.
+func (k *Kqueue) Block(deadline Deadline) (e Kevent, ok bool) {
+	if !k.waker.Enter() {
+		return Kevent{}, false
 	}
+	defer k.waker.Leave()
+	k.one.Resize(1)
+	n, err := k.kevent(nil, k.one.view(1), deadline)
+	if n == 0 || err != nil {
+		return Kevent{}, false
+	}
+	return k.one.Get(0), true
 }

@@ -40,15 +40,11 @@ func (o *Order) Remove(fd int) {
 	o.serial = slices.Delete(o.serial, pos, pos+1)
 }
 
-// Begin returns the position at which to begin a report on the ready descriptors, with room for so many: the first one,
-// or where the last report had no more room.
-func (o *Order) Begin(ready, room int) int {
-	if ready <= room {
-		return 0
-	}
+// Next returns the position of the descriptor for which the last report had no room, or of the one behind it.
+func (o *Order) Next() int {
 	pos, _ := slices.BinarySearch(o.serial, o.next)
 	return pos
 }
 
-// End notes the descriptor for which a report had no more room.
-func (o *Order) End(fd int) { o.next = o.added[fd] }
+// NoRoom notes the descriptor for which a report had no room.
+func (o *Order) NoRoom(fd int) { o.next = o.added[fd] }

@@ -14,8 +14,7 @@ import (
 func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, error) {
 	var tv *unix.Timeval
 	if timeout != time.Duration(Never) {
-		// Up to a whole microsecond, so that the wait does not end early and begin anew.
-		v := unix.NsecToTimeval(int64(min(timeout, longest)) + 999)
+		v := unix.NsecToTimeval(int64(min(timeout, longest))) // rounds up
 		tv = &v
 	}
 	return unix.Select(nfds, (*unix.FdSet)(sets[0]), (*unix.FdSet)(sets[1]), (*unix.FdSet)(sets[2]), tv)

@@ -6,9 +6,14 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
-const wordBits = 8 * int(unsafe.Sizeof(fdWord(0)))
+const (
+	wordBits   = 8 * int(unsafe.Sizeof(fdWord(0)))
+	fdSetWords = int(unsafe.Sizeof(unix.FdSet{}) / unsafe.Sizeof(fdWord(0))) // the least that may be called a unix.FdSet
+)
 
 // FdSets are the arguments and the results of select(2), as large as the descriptors in them need.
 type FdSets struct {
@@ -69,7 +74,7 @@ func (s *FdSets) Select(deadline Deadline) (int, error) {
 				continue
 			}
 			if cap(s.out[i]) < words {
-				s.out[i] = make([]fdWord, words)
+				s.out[i] = make([]fdWord, max(words, fdSetWords))
 			}
 			s.out[i] = s.out[i][:words]
 			clear(s.out[i][copy(s.out[i], in):])

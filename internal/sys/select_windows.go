@@ -1,0 +1,107 @@
+package sys
+
+import (
+	"os"
+	"slices"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// FdSets are the arguments and the results of Winsock's select, as large as the number of sockets in them needs.
+type FdSets struct {
+	in  [3][]uintptr // the sockets, sorted by Select
+	out [3][]uintptr // an fd_set each: the number of sockets, in its first 32 bits, and the sockets
+}
+
+// Reset empties the sets.
+func (s *FdSets) Reset() {
+	for i := range s.in {
+		s.in[i] = s.in[i][:0]
+	}
+}
+
+// Add adds a socket to one of the sets.
+func (s *FdSets) Add(set, fd int) error {
+	s.in[set] = append(s.in[set], uintptr(fd))
+	return nil
+}
+
+// Select wraps select. It waits until a socket is ready or the deadline has passed and returns the number of sockets in the
+// results. When all sets are empty, which Winsock refuses, it sleeps.
+func (s *FdSets) Select(deadline Deadline) (int, error) {
+	if err := startWinsock(); err != nil {
+		return 0, err
+	}
+	empty := true
+	for i, in := range s.in {
+		slices.Sort(in)
+		s.in[i] = slices.Compact(in)
+		empty = empty && len(in) == 0
+	}
+	for {
+		var sets [3]unsafe.Pointer
+		for i, in := range s.in {
+			s.out[i] = append(append(s.out[i][:0], uintptr(len(in))), in...)
+			if len(in) > 0 {
+				sets[i] = unsafe.Pointer(&s.out[i][0])
+			}
+		}
+		left := deadline.Left()
+		n, err := 0, error(nil)
+		if empty {
+			time.Sleep(min(left, longest))
+		} else {
+			n, err = selectOnce(sets, left)
+		}
+		switch {
+		case err == windows.WSAEINTR:
+		case err != nil:
+			return 0, os.NewSyscallError("select", err)
+		case n > 0 || left == 0 || deadline.Left() == 0:
+			s.sortResults()
+			return n, nil
+		}
+	}
+}
+
+// sortResults prepares the results for Has. Winsock promises no order.
+func (s *FdSets) sortResults() {
+	for i, out := range s.out {
+		count := *(*uint32)(unsafe.Pointer(&out[0]))
+		s.out[i] = out[:1+count]
+		slices.Sort(s.out[i][1:])
+	}
+}
+
+// Has reports whether the last Select found the socket ready in one of the sets.
+func (s *FdSets) Has(set, fd int) bool {
+	_, found := slices.BinarySearch(s.out[set][1:], uintptr(fd))
+	return found
+}
+
+// selectOnce wraps select, which takes microseconds.
+func selectOnce(sets [3]unsafe.Pointer, timeout time.Duration) (int, error) {
+	var tv *windows.Timeval
+	if timeout != time.Duration(Never) {
+		// Up to a whole microsecond, so that the wait does not end early and begin anew.
+		v := windows.NsecToTimeval(int64(min(timeout, longest)) + 999)
+		tv = &v
+	}
+	n, _, errno := syscall.SyscallN(procSelect.Addr(), 0, uintptr(sets[0]), uintptr(sets[1]), uintptr(sets[2]), uintptr(unsafe.Pointer(tv)))
+	if int32(n) < 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+// Probe returns WSAENOTSOCK if the descriptor is not an open socket.
+func Probe(fd int) error {
+	if err := startWinsock(); err != nil {
+		return err
+	}
+	_, err := windows.GetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, soType)
+	return os.NewSyscallError("getsockopt", err)
+}

@@ -1,0 +1,124 @@
+package sys
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// Socketpair returns the two ends of a TCP connection, which are non-blocking and send without delay.
+func Socketpair() (a, b int, err error) {
+	if err := startWinsock(); err != nil {
+		return -1, -1, err
+	}
+	listener, err := listenLoopback()
+	if err != nil {
+		return -1, -1, err
+	}
+	defer windows.Closesocket(listener)
+	client, err := tcpSocket()
+	if err != nil {
+		return -1, -1, err
+	}
+	server, err := connectTo(listener, client)
+	if err == nil {
+		err = prepare(client)
+	}
+	if err == nil {
+		err = prepare(server)
+	}
+	if err != nil {
+		windows.Closesocket(client)
+		windows.Closesocket(server)
+		return -1, -1, err
+	}
+	return int(client), int(server), nil
+}
+
+func tcpSocket() (windows.Handle, error) {
+	s, err := windows.WSASocket(windows.AF_INET, windows.SOCK_STREAM, windows.IPPROTO_TCP, nil, 0,
+		windows.WSA_FLAG_OVERLAPPED|windows.WSA_FLAG_NO_HANDLE_INHERIT)
+	return s, os.NewSyscallError("WSASocket", err)
+}
+
+// listenLoopback returns a socket that listens on a port that no other process can share.
+func listenLoopback() (windows.Handle, error) {
+	s, err := tcpSocket()
+	if err != nil {
+		return s, err
+	}
+	op := "setsockopt"
+	err = windows.SetsockoptInt(s, windows.SOL_SOCKET, soExclusiveAddrUse, 1)
+	if err == nil {
+		op = "bind"
+		err = windows.Bind(s, &windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	}
+	if err == nil {
+		op = "listen"
+		err = windows.Listen(s, 1)
+	}
+	if err != nil {
+		windows.Closesocket(s)
+		return windows.InvalidHandle, os.NewSyscallError(op, err)
+	}
+	return s, nil
+}
+
+// connectTo connects s to the listener and returns the other end. Anybody on this machine may connect to the listener: who
+// is not s is turned away.
+func connectTo(listener, s windows.Handle) (windows.Handle, error) {
+	addr, err := windows.Getsockname(listener)
+	if err != nil {
+		return windows.InvalidHandle, os.NewSyscallError("getsockname", err)
+	}
+	if err := windows.Connect(s, addr); err != nil {
+		return windows.InvalidHandle, os.NewSyscallError("connect", err)
+	}
+	own, err := windows.Getsockname(s)
+	if err != nil {
+		return windows.InvalidHandle, os.NewSyscallError("getsockname", err)
+	}
+	for {
+		peer, from, err := accept(listener)
+		if err != nil || sameAddr(from, own) {
+			return peer, err
+		}
+		windows.Closesocket(peer)
+	}
+}
+
+func accept(listener windows.Handle) (windows.Handle, windows.Sockaddr, error) {
+	var raw windows.RawSockaddrAny
+	size := int32(unsafe.Sizeof(raw))
+	n, _, errno := syscall.SyscallN(procAccept.Addr(), uintptr(listener), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
+	s := windows.Handle(n)
+	if s == windows.InvalidHandle {
+		return s, nil, os.NewSyscallError("accept", errno)
+	}
+	addr, err := raw.Sockaddr()
+	if err == nil {
+		err = windows.SetHandleInformation(s, windows.HANDLE_FLAG_INHERIT, 0)
+	}
+	if err != nil {
+		windows.Closesocket(s)
+		return windows.InvalidHandle, nil, os.NewSyscallError("accept", err)
+	}
+	return s, addr, nil
+}
+
+func sameAddr(a, b windows.Sockaddr) bool {
+	a4, b4 := a.(*windows.SockaddrInet4), b.(*windows.SockaddrInet4)
+	return a4.Addr == b4.Addr && a4.Port == b4.Port
+}
+
+// prepare makes a socket non-blocking and lets it send without delay.
+func prepare(s windows.Handle) error {
+	on, returned := uint32(1), uint32(0)
+	err := windows.WSAIoctl(s, fionbio, (*byte)(unsafe.Pointer(&on)), 4, nil, 0, &returned, nil, 0)
+	if err != nil {
+		return os.NewSyscallError("ioctlsocket", err)
+	}
+	return os.NewSyscallError("setsockopt", windows.SetsockoptInt(s, windows.IPPROTO_TCP, windows.TCP_NODELAY, 1))
+}

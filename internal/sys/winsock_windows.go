@@ -1,0 +1,28 @@
+package sys
+
+import (
+	"os"
+	"sync"
+
+	"golang.org/x/sys/windows"
+)
+
+// What golang.org/x/sys lacks of Winsock.
+const (
+	soType             = 0x1008     // SO_TYPE
+	soExclusiveAddrUse = ^4         // SO_EXCLUSIVEADDRUSE, which is ~SO_REUSEADDR
+	fionbio            = 0x8004667e // FIONBIO
+)
+
+var (
+	ws2        = windows.NewLazySystemDLL("ws2_32.dll")
+	procAccept = ws2.NewProc("accept")
+	procSelect = ws2.NewProc("select")
+)
+
+// startWinsock must be called before anything else of Winsock. It may be done by package net already, which is no harm.
+var startWinsock = sync.OnceValue(func() error {
+	const version = 0x202
+	var data windows.WSAData
+	return os.NewSyscallError("WSAStartup", windows.WSAStartup(version, &data))
+})

@@ -1,0 +1,150 @@
+//go:build unix
+
+package testkit
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// OpenFds returns the descriptors that are open.
+func OpenFds() (fds []int) {
+	var limit unix.Rlimit
+	unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	for fd := range int(min(limit.Cur, 1<<16)) {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}
+
+// Pipe returns the descriptors of a pipe, which are non-blocking and closed at the end of the test.
+func Pipe(t testing.TB) (r, w int) {
+	t.Helper()
+	var p [2]int
+	if err := unix.Pipe(p[:]); err != nil {
+		t.Fatal(err)
+	}
+	return own(t, p[0]), own(t, p[1])
+}
+
+// Socketpair returns two connected stream sockets, which are non-blocking and closed at the end of the test.
+func Socketpair(t testing.TB) (a, b int) {
+	t.Helper()
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own(t, p[0]), own(t, p[1])
+}
+
+// Dup returns a duplicate of a descriptor, with the lowest free number from least up. It is closed at the end of the test.
+func Dup(t testing.TB, fd, least int) int {
+	t.Helper()
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, least)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own(t, dup)
+}
+
+// closed says for each number whether the descriptor that last had it has been closed by the test itself.
+var closed = map[int]*bool{}
+
+func own(t testing.TB, fd int) int {
+	t.Helper()
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	mine := new(bool)
+	closed[fd] = mine
+	t.Cleanup(func() {
+		if !*mine {
+			unix.Close(fd)
+		}
+	})
+	return fd
+}
+
+// Close closes a descriptor that one of the functions above has returned, before the end of the test.
+func Close(t testing.TB, fd int) {
+	t.Helper()
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+	*closed[fd] = true
+}
+
+// Write writes s to a descriptor.
+func Write(t testing.TB, fd int, s string) {
+	t.Helper()
+	if n, err := unix.Write(fd, []byte(s)); n != len(s) || err != nil {
+		t.Fatalf("write to fd %d: %d, %v", fd, n, err)
+	}
+}
+
+// Drain reads all that can be read from a descriptor.
+func Drain(t testing.TB, fd int) string {
+	t.Helper()
+	var all []byte
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := unix.Read(fd, buf)
+		if n <= 0 {
+			if err != nil && err != unix.EAGAIN {
+				t.Fatalf("read from fd %d: %v", fd, err)
+			}
+			return string(all)
+		}
+		all = append(all, buf[:n]...)
+	}
+}
+
+// Fill writes to a descriptor until it is not writable any more.
+func Fill(t testing.TB, fd int) {
+	t.Helper()
+	buf := make([]byte, 1<<16)
+	for size := len(buf); size > 0; {
+		if _, err := unix.Write(fd, buf[:size]); err == unix.EAGAIN {
+			size /= 2
+		} else if err != nil {
+			t.Fatalf("write to fd %d: %v", fd, err)
+		}
+	}
+}
+
+// NeedFds skips the test if the process may not have n descriptors open.
+func NeedFds(t testing.TB, n int) {
+	t.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if uint64(limit.Cur) < uint64(n) {
+		t.Skipf("the limit of open descriptors is %d, this needs %d", limit.Cur, n)
+	}
+}
+
+// Signals sends a signal to the process all the time until the end of the test, which Go's runtime ignores.
+func Signals(t testing.TB) {
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				unix.Kill(os.Getpid(), unix.SIGURG)
+				time.Sleep(50 * time.Microsecond)
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-done })
+}

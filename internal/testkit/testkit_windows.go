@@ -1,0 +1,202 @@
+package testkit
+
+import (
+	"net"
+	"os"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// OpenFds returns the sockets that are open.
+func OpenFds() (fds []int) {
+	for fd := 4; fd < 1<<14; fd += 4 {
+		if sys.Probe(fd) == nil {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}
+
+// Pipe returns two connected sockets: select takes nothing else. They are non-blocking and closed at the end of the test.
+func Pipe(t testing.TB) (r, w int) {
+	t.Helper()
+	return Socketpair(t)
+}
+
+// Socketpair returns two connected stream sockets, which are non-blocking and closed at the end of the test.
+func Socketpair(t testing.TB) (a, b int) {
+	t.Helper()
+	a, b, err := sys.Socketpair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, y := own(t, a), own(t, b)
+	x.peer, y.peer = y, x
+	return a, b
+}
+
+// Dup returns a duplicate of a socket. It is closed at the end of the test. Its number cannot be chosen.
+func Dup(t testing.TB, fd, least int) int {
+	t.Helper()
+	if least > 0 {
+		t.Skip("the system does not let one choose the number of a descriptor")
+	}
+	var info windows.WSAProtocolInfo
+	if err := windows.WSADuplicateSocket(windows.Handle(fd), uint32(os.Getpid()), &info); err != nil {
+		t.Fatal(err)
+	}
+	const fromInfo = -1
+	dup, err := windows.WSASocket(fromInfo, fromInfo, fromInfo, &info, 0, windows.WSA_FLAG_OVERLAPPED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := sockets[fd]; s != nil {
+		s.peer = nil // which does not hear of it when only one of the duplicates is closed
+	}
+	own(t, int(dup))
+	return int(dup)
+}
+
+// A socket is one that has been handed out.
+type socket struct {
+	fd     int
+	peer   *socket
+	closed bool
+}
+
+var sockets = map[int]*socket{}
+
+func own(t testing.TB, fd int) *socket {
+	s := &socket{fd: fd}
+	sockets[fd] = s
+	t.Cleanup(func() {
+		if !s.closed {
+			windows.Closesocket(windows.Handle(fd))
+		}
+	})
+	return s
+}
+
+// Close closes a descriptor that one of the functions above has returned, before the end of the test, and waits until its
+// peer knows.
+func Close(t testing.TB, fd int) {
+	t.Helper()
+	if err := windows.Closesocket(windows.Handle(fd)); err != nil {
+		t.Fatal(err)
+	}
+	sockets[fd].closed = true
+	sockets[fd].arrive(t)
+}
+
+// arrive waits until the peer has something to read.
+func (s *socket) arrive(t testing.TB) {
+	t.Helper()
+	if s != nil && s.peer != nil && !s.peer.closed {
+		becomes(t, s.peer.fd, sys.Readable, acknowledgement)
+	}
+}
+
+// What is sent may take a moment to arrive, and its acknowledgement may be delayed.
+const (
+	moment          = 20 * time.Millisecond
+	acknowledgement = 250 * time.Millisecond
+)
+
+// becomes reports whether a socket is readable or writable before the timeout is over.
+func becomes(t testing.TB, fd, set int, timeout time.Duration) bool {
+	t.Helper()
+	var sets sys.FdSets
+	sets.Add(set, fd)
+	n, err := sets.Select(sys.After(timeout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n > 0
+}
+
+// Refused returns a non-blocking socket that connects to where nobody listens. It is closed at the end of the test.
+func Refused(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := &windows.SockaddrInet4{Port: l.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+	l.Close()
+	s, err := windows.Socket(windows.AF_INET, windows.SOCK_STREAM, windows.IPPROTO_TCP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own(t, int(s))
+	const fionbio = 0x8004667e
+	on, returned := uint32(1), uint32(0)
+	if err := windows.WSAIoctl(s, fionbio, (*byte)(unsafe.Pointer(&on)), 4, nil, 0, &returned, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := windows.Connect(s, addr); err != windows.WSAEWOULDBLOCK {
+		t.Fatalf("connect: %v, want %v", err, windows.WSAEWOULDBLOCK)
+	}
+	return int(s)
+}
+
+// Write writes s to a descriptor and waits until its peer can read.
+func Write(t testing.TB, fd int, s string) {
+	t.Helper()
+	if n, err := send(fd, []byte(s)); n != len(s) || err != nil {
+		t.Fatalf("write to fd %d: %d, %v", fd, n, err)
+	}
+	sockets[fd].arrive(t)
+}
+
+func send(fd int, p []byte) (int, error) {
+	var n uint32
+	err := windows.WSASend(windows.Handle(fd), &windows.WSABuf{Len: uint32(len(p)), Buf: unsafe.SliceData(p)}, 1, &n, 0, nil, nil)
+	return int(n), err
+}
+
+// Drain reads all that can be read from a descriptor.
+func Drain(t testing.TB, fd int) string {
+	t.Helper()
+	var all []byte
+	buf := make([]byte, 1<<16)
+	for {
+		var n, flags uint32
+		err := windows.WSARecv(windows.Handle(fd), &windows.WSABuf{Len: uint32(len(buf)), Buf: &buf[0]}, 1, &n, &flags, nil, nil)
+		switch {
+		case err == windows.WSAEWOULDBLOCK:
+			if !becomes(t, fd, sys.Readable, moment) {
+				return string(all)
+			}
+		case err != nil:
+			t.Fatalf("read from fd %d: %v", fd, err)
+		case n == 0:
+			return string(all)
+		}
+		all = append(all, buf[:n]...)
+	}
+}
+
+// Fill writes to a descriptor until it is not writable any more.
+func Fill(t testing.TB, fd int) {
+	t.Helper()
+	buf := make([]byte, 1<<16)
+	for becomes(t, fd, sys.Writable, acknowledgement) {
+		if _, err := send(fd, buf); err != nil && err != windows.WSAEWOULDBLOCK {
+			t.Fatalf("write to fd %d: %v", fd, err)
+		}
+	}
+}
+
+// NeedFds does nothing: there is no limit of open sockets but memory.
+func NeedFds(testing.TB, int) {}
+
+// Signals skips the test.
+func Signals(t testing.TB) {
+	t.Helper()
+	t.Skip("the system has no signals")
+}

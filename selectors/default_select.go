@@ -1,0 +1,10 @@
+//go:build !unix
+
+package selectors
+
+// DefaultSelector is the best selector of the system: EpollSelector on Linux, KqueueSelector on macOS and the BSDs,
+// PollSelector on other Unix systems, and SelectSelector elsewhere.
+type DefaultSelector = SelectSelector
+
+// NewDefaultSelector returns an empty DefaultSelector. The error wraps an *os.SyscallError.
+func NewDefaultSelector() (*DefaultSelector, error) { return NewSelectSelector() }
