@@ -50,17 +50,7 @@ var epollNames = []bitName[EpollMask]{
 	{EPOLLET, "EPOLLET"},
 }
 
-var pollNames = []bitName[PollMask]{
-	{POLLIN, "POLLIN"},
-	{POLLPRI, "POLLPRI"},
-	{POLLOUT, "POLLOUT"},
-	{POLLERR, "POLLERR"},
-	{POLLHUP, "POLLHUP"},
-	{POLLNVAL, "POLLNVAL"},
-	{POLLRDNORM, "POLLRDNORM"},
-	{POLLRDBAND, "POLLRDBAND"},
-	{POLLWRNORM, "POLLWRNORM"},
-	{POLLWRBAND, "POLLWRBAND"},
+var pollNames = append(posixPollNames, []bitName[PollMask]{
 	{POLLMSG, "POLLMSG"},
 	{POLLRDHUP, "POLLRDHUP"},
-}
+}...)

@@ -12,15 +12,4 @@ const (
 	POLLWRBAND PollMask = unix.POLLWRBAND // priority data can be written
 )
 
-var pollNames = []bitName[PollMask]{
-	{POLLIN, "POLLIN"},
-	{POLLPRI, "POLLPRI"},
-	{POLLOUT, "POLLOUT"},
-	{POLLERR, "POLLERR"},
-	{POLLHUP, "POLLHUP"},
-	{POLLNVAL, "POLLNVAL"},
-	{POLLRDNORM, "POLLRDNORM"},
-	{POLLRDBAND, "POLLRDBAND"},
-	{POLLWRNORM, "POLLWRNORM"},
-	{POLLWRBAND, "POLLWRBAND"},
-}
+var pollNames = posixPollNames

@@ -13,3 +13,16 @@ const (
 	POLLHUP  PollMask = unix.POLLHUP  // hung up; reported without being asked for
 	POLLNVAL PollMask = unix.POLLNVAL // not an open descriptor; reported without being asked for
 )
+
+var posixPollNames = []bitName[PollMask]{
+	{POLLIN, "POLLIN"},
+	{POLLPRI, "POLLPRI"},
+	{POLLOUT, "POLLOUT"},
+	{POLLERR, "POLLERR"},
+	{POLLHUP, "POLLHUP"},
+	{POLLNVAL, "POLLNVAL"},
+	{POLLRDNORM, "POLLRDNORM"},
+	{POLLRDBAND, "POLLRDBAND"},
+	{POLLWRNORM, "POLLWRNORM"},
+	{POLLWRBAND, "POLLWRBAND"},
+}

@@ -660,6 +660,49 @@ func TestEpollFromFdOfSomethingElse(t *testing.T) {
 	}
 }
 
+func TestEpollFromFdOfNothing(t *testing.T) {
+	testkit.NoLeaks(t)
+	e, err := pyselect.EpollFromFd(closedFd(t, 0))
+	check(t, err)
+	_, err = e.Poll(pyselect.Forever, -1)
+	wantError(t, err, unix.EBADF, "epoll poll")
+	wantError(t, e.Close(), unix.EBADF, "epoll close")
+	if !e.Closed() {
+		t.Error("a Close that fails closes too")
+	}
+	check(t, e.Close())
+}
+
+// No descriptor is left for those that the package needs itself.
+func TestOutOfDescriptors(t *testing.T) {
+	testkit.NoLeaks(t)
+	forbidParking(t)
+	r, w := testkit.Pipe(t)
+	e, p := newEpoll(t, 0, r), newPoll(t, r)
+	var limit unix.Rlimit
+	check(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	restore := func() { check(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)) }
+	t.Cleanup(restore)
+	check(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Max: limit.Max}))
+
+	_, err := pyselect.NewEpoll()
+	wantError(t, err, unix.EMFILE, "epoll:")
+	for range 2 {
+		_, err = e.Poll(pyselect.Forever, -1)
+		wantError(t, err, unix.EMFILE, "epoll poll")
+		_, err = p.Poll(pyselect.Forever)
+		wantError(t, err, unix.EINVAL, "poll") // more descriptors than the limit
+	}
+
+	restore()
+	testkit.Write(t, w, "x")
+	wantEpoll(t, e, epollIn(r)...)
+	wantPoll(t, p, pollIn(r)...)
+	check(t, e.Unregister(r))
+	_, err = e.Poll(time.Millisecond, -1)
+	check(t, err)
+}
+
 // Go's poller has the descriptor already, and refuses it for the second time.
 func TestEpollFromFdInPoller(t *testing.T) {
 	testkit.NoLeaks(t)

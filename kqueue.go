@@ -75,6 +75,10 @@ func (k Kevent) Compare(other Kevent) int {
 //
 // Besides its own descriptor a Kqueue has two of a pipe, with which Close ends the waits. That it watches this pipe is
 // never seen.
+//
+// # macOS notes
+//
+// A kqueue refuses some devices, as terminals, which Poll and Select take.
 type Kqueue struct {
 	kq     *sys.Kqueue
 	closed atomic.Bool

@@ -14,6 +14,12 @@ import (
 	"github.com/pyselect/pyselect/selectors"
 )
 
+var pollKind = kind{
+	name:    "poll",
+	create:  func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewPollSelector() },
+	ordered: true,
+}
+
 // errBadFd is the system's error for a descriptor that is not open.
 const errBadFd = unix.EBADF
 

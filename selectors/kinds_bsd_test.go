@@ -9,24 +9,11 @@ import (
 )
 
 var kinds = []kind{
-	{
-		name:    "select",
-		create:  func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewSelectSelector() },
-		ordered: true,
-	},
-	{
-		name:    "poll",
-		create:  func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewPollSelector() },
-		ordered: true,
-	},
+	selectKind,
+	pollKind,
 	{
 		name:   "kqueue",
 		create: func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewKqueueSelector() },
-		kernel: true,
-	},
-	{
-		name:   "default",
-		create: func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewDefaultSelector() },
 		kernel: true,
 	},
 }

@@ -8,16 +8,8 @@ import (
 )
 
 var kinds = []kind{
-	{
-		name:    "select",
-		create:  func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewSelectSelector() },
-		ordered: true,
-	},
-	{
-		name:    "poll",
-		create:  func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewPollSelector() },
-		ordered: true,
-	},
+	selectKind,
+	pollKind,
 	{
 		name:   "epoll",
 		create: func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewEpollSelector() },
@@ -30,11 +22,6 @@ var kinds = []kind{
 			t.Cleanup(func() { sys.ForbidParking.Store(false) })
 			return selectors.NewEpollSelector()
 		},
-		kernel: true, noFiles: true,
-	},
-	{
-		name:   "default",
-		create: func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewDefaultSelector() },
 		kernel: true, noFiles: true,
 	},
 }

@@ -1,20 +1,8 @@
 package selectors_test
 
-import (
-	"testing"
+import "golang.org/x/sys/windows"
 
-	"golang.org/x/sys/windows"
-
-	"github.com/pyselect/pyselect/selectors"
-)
-
-var kinds = []kind{
-	{
-		name:    "select",
-		create:  func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewDefaultSelector() },
-		ordered: true,
-	},
-}
+var kinds = []kind{selectKind}
 
 // errBadFd is the system's error for a descriptor that is not open, or not a socket.
 const errBadFd = windows.WSAENOTSOCK

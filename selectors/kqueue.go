@@ -15,7 +15,8 @@ import (
 // KqueueSelector waits with kqueue(2), which occupies a thread. It mirrors Python's selectors.KqueueSelector.
 //
 // An object that is closed while registered is never reported again, and stays registered until it is unregistered. On
-// FreeBSD, that the reading end of a pipe was closed is reported once for the writing end.
+// FreeBSD, that the reading end of a pipe was closed is reported once for the writing end. macOS refuses some devices, as
+// terminals; a PollSelector or SelectSelector takes them.
 type KqueueSelector struct {
 	base
 	kqueue kqueueSet

@@ -32,6 +32,12 @@ type kind struct {
 	kernel  bool // the kernel keeps the set: it refuses what cannot be watched, and forgets what is closed
 }
 
+var selectKind = kind{
+	name:    "select",
+	create:  func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewSelectSelector() },
+	ordered: true,
+}
+
 // each runs a test with an empty selector of every kind.
 func each(t *testing.T, test func(t *testing.T, sel selectors.BaseSelector, k kind)) {
 	for _, k := range kinds {
@@ -126,6 +132,20 @@ func (f *fileobj) Fileno() (int, error) {
 		return -1, errGone
 	}
 	return f.fd, nil
+}
+
+func TestDefaultSelector(t *testing.T) {
+	testkit.NoLeaks(t)
+	sel, err := selectors.NewDefaultSelector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := testkit.Socketpair(t)
+	register(t, sel, a, write, nil)
+	selects(t, sel, pyselect.Forever, a, write)
+	if err := sel.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestEventString(t *testing.T) {
