@@ -77,7 +77,8 @@ func EpollFromFd(fd int) (*Epoll, error) {
 	if err != nil {
 		return nil, opError("epoll fromfd", err)
 	}
-	return newEpoll(sys.EpollFromFd(fd), defaultMaxEvents), nil
+	const unknown = 1 << 16 // descriptors that it watches already
+	return newEpoll(sys.EpollFromFd(fd), unknown), nil
 }
 
 func newEpoll(ep *sys.Epoll, most int) *Epoll {

@@ -18,7 +18,7 @@ import (
 //   - an integer of any type: the descriptor itself.
 //
 // It never changes the blocking mode of fileobj. An *os.File is therefore better passed itself than as the result of its
-// Fd method, which does. A *tls.Conn is not waitable: pass its NetConn, and mind what TLS has buffered.
+// Fd method, which may. A *tls.Conn is not waitable: pass its NetConn, and mind what TLS has buffered.
 //
 // The error is os.ErrClosed for an object that has been closed, os.ErrInvalid for a nil pointer and for a number that is
 // negative or larger than a descriptor can be, and ErrNotWaitable for anything else that is not in this list. Other errors
@@ -90,7 +90,6 @@ type objects map[int]any
 
 func (o *objects) keep(fd int, obj any) {
 	if _, ok := obj.(int); ok {
-		o.drop(fd)
 		return
 	}
 	if *o == nil {

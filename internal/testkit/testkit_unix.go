@@ -8,15 +8,25 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
 )
 
 // OpenFds returns the descriptors that are open.
 func OpenFds() (fds []int) {
 	var limit unix.Rlimit
 	unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
-	for fd := range int(min(limit.Cur, 1<<16)) {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
-			fds = append(fds, fd)
+	entries := make([]unix.PollFd, 0, 250)
+	for first, end := 0, int(min(limit.Cur, 1<<16)); first < end; first += len(entries) {
+		entries = entries[:0]
+		for fd := first; fd < end && len(entries) < cap(entries); fd++ {
+			entries = append(entries, sys.PollFd(fd, 0))
+		}
+		sys.Poll(entries, sys.Now)
+		for _, e := range entries {
+			if e.Revents&unix.POLLNVAL == 0 {
+				fds = append(fds, int(e.Fd))
+			}
 		}
 	}
 	return fds
