@@ -151,6 +151,10 @@ func TestSelectNoSocket(t *testing.T) {
 			}
 		}
 	}
+	file.Close()
+	if _, err := pyselect.Fileno(file); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("error of a closed file is %v, want os.ErrClosed", err)
+	}
 	for _, bad := range []windows.Handle{windows.InvalidHandle, windows.CurrentProcess()} {
 		if _, err := pyselect.Fileno(bad); !errors.Is(err, os.ErrInvalid) {
 			t.Errorf("error is %v, want os.ErrInvalid", err)
