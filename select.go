@@ -20,8 +20,9 @@ import (
 //
 // There is no limit to the number or the size of the descriptors. Regular files are always ready.
 //
-// On Windows, only sockets can be waited for, and anything else is the error windows.WSAENOTSOCK, in the place of unix.EBADF. A
-// non-blocking connect that has failed is an exceptional condition there. The system's timers may be 15 milliseconds late.
+// On Windows, only sockets can be waited for, and anything else is the error windows.WSAENOTSOCK, in the place of
+// unix.EBADF. A non-blocking connect that has failed is an exceptional condition there. The system's timers may be 15
+// milliseconds late.
 //
 // The error is os.ErrInvalid for a negative timeout, unix.EBADF for a descriptor that is not open, which the text names
 // with its place in the lists, what Fileno returns for an object that is not waitable, and otherwise wraps an

@@ -27,8 +27,8 @@ type keySet interface {
 	replace(key *SelectorKey)      // replaces the key of key.Fd by one with the same events
 	remove(fd int)
 
-	// look appends up to room keys that are ready to dst, or to a new slice of the right size if that is nil. The one that
-	// has blocked gets what block has found, if it looks for itself.
+	// look appends up to room keys that are ready to dst, or to a new slice of the right size if that is nil. Whoever comes
+	// from a block says so with blocked, and gets what that has found.
 	look(dst []Ready, room int, blocked bool) ([]Ready, error)
 
 	arm(deadline sys.Deadline) error // prepares a block: from now on a kick ends it

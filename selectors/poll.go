@@ -97,14 +97,13 @@ func (p *pollSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
 	var n int
 	var err error
 	fds := p.fds[1:]
-	switch {
-	case blocked && p.inUse:
+	if blocked && p.inUse {
 		p.inUse = false
 		n, err = p.n, p.err
-	case p.inUse:
-		fds = slices.Clone(fds)
-		fallthrough
-	default:
+	} else {
+		if p.inUse {
+			fds = slices.Clone(fds)
+		}
 		n, err = sys.Poll(fds, sys.Now)
 	}
 	if err != nil {
