@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,6 +52,8 @@ type Epoll struct {
 	highest int               // of the descriptors that were registered
 	most    int               // events to fetch with one call: all that can be ready, as far as is known
 	objects objects
+
+	lookFirst atomic.Bool // look before a wait blocks, since the last one had no need to sleep
 }
 
 // FD_SETSIZE - 1, the default of maxevents in Python.
@@ -201,21 +204,23 @@ func (e *Epoll) PollInto(events []EpollEvent, timeout time.Duration) (n int, err
 
 // poll appends up to room events to dst, or to a new slice of the right size if that is nil.
 func (e *Epoll) poll(dst []EpollEvent, room int, timeout time.Duration) ([]EpollEvent, error) {
-	dst, err := e.look(dst, room)
-	if len(dst) > 0 || err != nil || timeout == 0 {
-		return dst, err
+	if timeout == 0 || e.lookFirst.Load() {
+		dst, err := e.look(dst, room)
+		if len(dst) > 0 || err != nil || timeout == 0 {
+			return dst, err
+		}
 	}
 	deadline := sys.After(forever(timeout))
 	if !e.turn.Take(deadline, nil) {
-		return dst, nil
+		return e.look(dst, room)
 	}
 	defer e.turn.Leave()
 	for {
 		if err := e.arm(deadline); err != nil {
 			return dst, err
 		}
-		e.ep.Block(deadline)
-		dst, err = e.look(dst, room)
+		e.lookFirst.Store(!e.ep.Block(deadline))
+		dst, err := e.look(dst, room)
 		if len(dst) > 0 || err != nil || deadline.Left() == 0 {
 			return dst, err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pyselect/pyselect"
@@ -32,8 +33,11 @@ type keySet interface {
 	look(dst []Ready, room int, blocked bool) ([]Ready, error)
 
 	arm(deadline sys.Deadline) error // prepares a block: from now on a kick ends it
-	block(deadline sys.Deadline)     // waits for something to be ready, the deadline or a kick; may return for no reason
 	kick()
+
+	// block waits for something to be ready, the deadline or a kick; it may return for no reason. It reports whether the next
+	// wait should look before it blocks: where that is cheap, and likely to find something.
+	block(deadline sys.Deadline) (lookFirst bool)
 
 	close() error
 }
@@ -45,8 +49,8 @@ type base struct {
 	closed    bool
 	woken     bool // Wakeup was called, and has not ended a Select yet
 	waiting   int  // Selects that wait
-	lookFirst bool // to look before a block is cheap
 	turn      sys.Turn
+	lookFirst atomic.Bool // look before a wait blocks
 }
 
 func (s *base) init(set keySet) {
@@ -234,7 +238,7 @@ func (s *base) wait(ctx context.Context, dst []Ready, room int, timeout time.Dur
 			return dst, err
 		}
 		if !isClosed(done) {
-			s.set.block(deadline)
+			s.lookFirst.Store(s.set.block(deadline))
 		}
 		dst, over, err = s.look(dst, room, true)
 		switch {
@@ -252,7 +256,7 @@ func (s *base) wait(ctx context.Context, dst []Ready, room int, timeout time.Dur
 func (s *base) begin(dst []Ready, room int, timeout time.Duration) (_ []Ready, over bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if timeout <= 0 || s.lookFirst {
+	if timeout <= 0 || s.lookFirst.Load() {
 		// A Wakeup is for those that wait, if there are any.
 		dst, over, err = s.lookLocked(dst, room, false, s.waiting == 0)
 		if over || err != nil || timeout <= 0 {

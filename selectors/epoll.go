@@ -29,7 +29,6 @@ func NewEpollSelector() (*EpollSelector, error) {
 	}
 	s := &EpollSelector{epoll: epollSet{ep: ep}}
 	s.init(&s.epoll)
-	s.lookFirst = true
 	return s, nil
 }
 
@@ -155,7 +154,7 @@ func (e *epollSet) arm(deadline sys.Deadline) error {
 	return e.ep.Arm(deadline)
 }
 
-func (e *epollSet) block(deadline sys.Deadline) { e.armed.Block(deadline) }
+func (e *epollSet) block(deadline sys.Deadline) (lookFirst bool) { return !e.armed.Block(deadline) }
 
 func (e *epollSet) kick() { e.ep.Kick() }
 

@@ -34,7 +34,7 @@ func NewKqueueSelector() (*KqueueSelector, error) {
 	}
 	s := &KqueueSelector{kqueue: kqueueSet{kq: kq}}
 	s.init(&s.kqueue)
-	s.lookFirst = true
+	s.lookFirst.Store(true)
 	return s, nil
 }
 
@@ -215,7 +215,10 @@ func (k *kqueueSet) arm(sys.Deadline) error {
 	return nil
 }
 
-func (k *kqueueSet) block(deadline sys.Deadline) { k.blocked, k.ok = k.kq.Block(deadline) }
+func (k *kqueueSet) block(deadline sys.Deadline) (lookFirst bool) {
+	k.blocked, k.ok = k.kq.Block(deadline)
+	return true
+}
 
 func (k *kqueueSet) kick() { k.kq.Kick() }
 

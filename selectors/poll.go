@@ -120,11 +120,12 @@ func (p *pollSet) arm(sys.Deadline) error {
 	return nil
 }
 
-func (p *pollSet) block(deadline sys.Deadline) {
+func (p *pollSet) block(deadline sys.Deadline) (lookFirst bool) {
 	if p.waker.Enter() {
 		defer p.waker.Leave()
 		p.n, p.err = sys.Poll(p.blocked, deadline)
 	}
+	return false
 }
 
 func (p *pollSet) kick() { p.waker.Wake() }

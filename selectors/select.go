@@ -153,11 +153,12 @@ func (s *selectSet) arm(sys.Deadline) error {
 	return s.blocked.Add(sys.Readable, s.waker.Fd())
 }
 
-func (s *selectSet) block(deadline sys.Deadline) {
+func (s *selectSet) block(deadline sys.Deadline) (lookFirst bool) {
 	if s.waker.Enter() {
 		defer s.waker.Leave()
 		s.n, s.err = s.blocked.Select(deadline)
 	}
+	return false
 }
 
 func (s *selectSet) kick() { s.waker.Wake() }

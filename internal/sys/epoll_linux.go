@@ -27,8 +27,9 @@ type Epoll struct {
 	conn     syscall.RawConn
 	parks    bool // Go's poller has taken the descriptor
 	ready    func(fd uintptr) bool
-	looked   bool     // this Block has looked at the descriptor
+	looks    int      // of this Block
 	deadline Deadline // of file: Now if it may have passed, Never if there is none
+	last     bool     // this Block is the last stretch before its deadline, which is the alarm's
 	alarm    Alarm
 
 	// Where Go's poller has refused the descriptor, because it is nested too deep or is there already under the same
@@ -105,15 +106,20 @@ func (e *Epoll) Arm(deadline Deadline) error {
 	if !e.parks {
 		return e.makeWaker()
 	}
-	// The last stretch is the alarm's. A deadline that is set already and comes sooner may stay: it costs one look in vain,
-	// but spares the waits before it one call each.
+	// A deadline that is set already and comes sooner may stay: it costs one look in vain, but spares the waits before it
+	// the clock and a call each.
 	coarse := deadline.Before(Lead)
-	left := coarse.Left()
-	if left == 0 {
-		coarse = Never
-	}
+	e.last = false
 	if e.deadline != Now && e.deadline <= coarse {
 		return nil
+	}
+	left := coarse.Left()
+	if left == 0 {
+		e.last = true
+		if e.deadline != Now {
+			return nil
+		}
+		coarse = Never
 	}
 	e.deadline = coarse
 	if coarse == Never {
@@ -147,28 +153,29 @@ func (e *Epoll) makeWaker() (err error) {
 }
 
 // Block waits until there may be events, the deadline has passed, or Kick or Close is called. It may also return for no
-// reason.
-func (e *Epoll) Block(deadline Deadline) {
+// reason. It reports whether it slept.
+func (e *Epoll) Block(deadline Deadline) (slept bool) {
 	if !e.parks {
 		e.blockThread(deadline)
-		return
+		return true
 	}
-	if deadline.Before(Lead).Left() == 0 {
+	if e.last {
 		e.alarm.Set(deadline)
 		defer e.alarm.Stop()
 	}
-	e.looked = false
+	e.looks = 0
 	if e.conn.Read(e.ready) != nil {
 		e.deadline = Now
 	}
+	return e.looks != 1
 }
 
 // look is called when Go's poller has been prepared for a wait, and again when that wait is over.
 func (e *Epoll) look(fd uintptr) bool {
-	if e.looked {
+	e.looks++
+	if e.looks > 1 {
 		return true
 	}
-	e.looked = true
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	n, errno := ppoll(fds[:], 0)
 	return n > 0 || errno != 0
