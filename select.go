@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,24 +81,35 @@ func badFdError(set, i, fd int, err error) error {
 }
 
 func addAll[F any](c *selectCall, set int, list []F) error {
-	ints, _ := any(list).([]int) // which need not be boxed one by one
-	for i := range list {
-		var fd int
-		var err error
-		if ints != nil {
-			fd, err = checkFd(ints[i])
-		} else {
-			fd, err = Fileno(list[i])
-		}
-		if err != nil {
+	fds := slices.Grow(c.fds[set], len(list))[:len(list)]
+	c.fds[set] = fds
+	if ints, ok := any(list).([]int); ok { // which need not be boxed one by one
+		if i, err := checkAll(fds, ints); err != nil {
 			return listError(set, i, err)
 		}
-		if err := c.sets.Add(set, fd); err != nil {
-			return badFdError(set, i, fd, err)
+	} else {
+		for i, obj := range list {
+			fd, err := Fileno(obj)
+			if err != nil {
+				return listError(set, i, err)
+			}
+			fds[i] = fd
 		}
-		c.fds[set] = append(c.fds[set], fd)
+	}
+	if i, err := c.sets.Add(set, fds...); err != nil {
+		return badFdError(set, i, fds[i], err)
 	}
 	return nil
+}
+
+// checkAll copies descriptors, up to the first that cannot be one.
+func checkAll(fds, ints []int) (n int, err error) {
+	for i, fd := range ints {
+		if fds[i], err = checkFd(fd); err != nil {
+			return i, err
+		}
+	}
+	return len(ints), nil
 }
 
 // ready returns the objects of a list that the last wait has found ready; n in all lists were.

@@ -61,12 +61,12 @@ func (s *base) init(set keySet) {
 // Register registers a file object and returns its key, see [BaseSelector].
 func (s *base) Register(fileobj any, events Event, data any) (*SelectorKey, error) {
 	const op = "register"
-	if err := s.check(op, events); err != nil {
-		return nil, err
+	if err := events.check(op); err != nil {
+		return nil, s.unlessClosed(op, err)
 	}
 	fd, err := pyselect.Fileno(fileobj)
 	if err != nil {
-		return nil, opError(op, err)
+		return nil, s.unlessClosed(op, opError(op, err))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,8 +99,8 @@ func (s *base) Unregister(fileobj any) (*SelectorKey, error) {
 // Modify replaces the events and the data of a file object and returns its new key, see [BaseSelector].
 func (s *base) Modify(fileobj any, events Event, data any) (*SelectorKey, error) {
 	const op = "modify"
-	if err := s.check(op, events); err != nil {
-		return nil, err
+	if err := events.check(op); err != nil {
+		return nil, s.unlessClosed(op, err)
 	}
 	fd, err := pyselect.Fileno(fileobj)
 	s.mu.Lock()
@@ -165,10 +165,7 @@ func (s *base) Select(timeout time.Duration) ([]Ready, error) {
 // SelectInto is Select into a buffer of the caller's, see [BaseSelector].
 func (s *base) SelectInto(ready []Ready, timeout time.Duration) (n int, err error) {
 	if len(ready) == 0 {
-		if err := s.check("select", EventRead); err != nil {
-			return 0, err
-		}
-		return 0, fmt.Errorf("selectors: select: the buffer is empty: %w", os.ErrInvalid)
+		return 0, s.unlessClosed("select", fmt.Errorf("selectors: select: the buffer is empty: %w", os.ErrInvalid))
 	}
 	ready, err = s.wait(context.Background(), ready[:0], len(ready), timeout)
 	return len(ready), err
@@ -176,11 +173,8 @@ func (s *base) SelectInto(ready []Ready, timeout time.Duration) (n int, err erro
 
 // SelectContext is Select until ctx is done, see [BaseSelector].
 func (s *base) SelectContext(ctx context.Context) ([]Ready, error) {
-	if err := s.check("select", EventRead); err != nil {
-		return nil, err
-	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, s.unlessClosed("select", err)
 	}
 	return s.wait(ctx, nil, math.MaxInt, pyselect.Forever)
 }
@@ -344,15 +338,20 @@ func (s *base) isCurrent(key *SelectorKey) bool {
 	return !s.closed && s.set.find(key.Fd) == key
 }
 
-// check returns an error if the selector is closed, or if events are not what can be registered.
-func (s *base) check(op string, events Event) error {
+// unlessClosed returns err, or that the selector is closed, which comes first.
+func (s *base) unlessClosed(op string, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return opError(op, os.ErrClosed)
 	}
-	if events == 0 || events&^(EventRead|EventWrite) != 0 {
-		return fmt.Errorf("selectors: %s: events are %v, want EventRead, EventWrite or both: %w", op, events, os.ErrInvalid)
+	return err
+}
+
+// check returns an error if events are not what can be registered.
+func (e Event) check(op string) error {
+	if e == 0 || e&^(EventRead|EventWrite) != 0 {
+		return fmt.Errorf("selectors: %s: events are %v, want EventRead, EventWrite or both: %w", op, e, os.ErrInvalid)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -94,7 +95,7 @@ func futexWait(word *atomic.Uint32, old uint32, timeout time.Duration) {
 }
 
 func futexWake(word *atomic.Uint32) {
-	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakePrivate, 1, 0, 0, 0)
+	syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakePrivate, 1, 0, 0, 0)
 }
 
 // alarmHeap implements heap.Interface.

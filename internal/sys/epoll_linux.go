@@ -75,7 +75,7 @@ func (e *Epoll) Close() error {
 // Ctl wraps epoll_ctl(2). The tag comes back with each event of the descriptor.
 func (e *Epoll) Ctl(op, fd int, events, tag uint32) error {
 	event := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(tag)}
-	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(e.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(e.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)
 	if errno != 0 {
 		return os.NewSyscallError("epoll_ctl", errno)
 	}
@@ -85,7 +85,7 @@ func (e *Epoll) Ctl(op, fd int, events, tag uint32) error {
 // Look wraps epoll_pwait(2) with a timeout of zero: it fetches events and does not wait for them.
 func (e *Epoll) Look(events []unix.EpollEvent) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"os"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -18,7 +19,7 @@ func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, e
 	var buf unix.Timespec
 	ts := timespec(&buf, timeout)
 	if timeout == 0 {
-		n, _, errno = unix.RawSyscall6(unix.SYS_PSELECT6, uintptr(nfds), uintptr(sets[0]), uintptr(sets[1]), uintptr(sets[2]), uintptr(unsafe.Pointer(ts)), 0)
+		n, _, errno = syscall.RawSyscall6(unix.SYS_PSELECT6, uintptr(nfds), uintptr(sets[0]), uintptr(sets[1]), uintptr(sets[2]), uintptr(unsafe.Pointer(ts)), 0)
 	} else {
 		n, _, errno = unix.Syscall6(unix.SYS_PSELECT6, uintptr(nfds), uintptr(sets[0]), uintptr(sets[1]), uintptr(sets[2]), uintptr(unsafe.Pointer(ts)), 0)
 	}
@@ -30,7 +31,7 @@ func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, e
 
 // Probe returns EBADF if the descriptor is not open.
 func Probe(fd int) error {
-	_, _, errno := unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_GETFD, 0)
+	_, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_GETFD, 0)
 	if errno != 0 {
 		return os.NewSyscallError("fcntl", errno)
 	}

@@ -3,7 +3,9 @@
 package sys
 
 import (
+	"math/bits"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -17,8 +19,7 @@ const (
 
 // FdSets are the arguments and the results of select(2), as large as the descriptors in them need.
 type FdSets struct {
-	in, out [3][]fdWord
-	nfds    int
+	in, out [3][]fdWord // in ends with a word that is not 0
 }
 
 // Reset empties the sets.
@@ -27,20 +28,22 @@ func (s *FdSets) Reset() {
 		clear(s.in[i])
 		s.in[i] = s.in[i][:0]
 	}
-	s.nfds = 0
 }
 
-// Add adds a descriptor to one of the sets. One that is not open may be refused with EBADF.
-func (s *FdSets) Add(set, fd int) error {
-	word := fd / wordBits
-	if word >= len(s.in[set]) {
-		if err := s.grow(set, word+1, fd); err != nil {
-			return err
+// Add adds descriptors to one of the sets and returns how many it has added. One that is not open may be refused with EBADF.
+func (s *FdSets) Add(set int, fds ...int) (n int, err error) {
+	in := s.in[set]
+	for i, fd := range fds {
+		word := fd / wordBits
+		if word >= len(in) {
+			if err := s.grow(set, word+1, fd); err != nil {
+				return i, err
+			}
+			in = s.in[set]
 		}
+		in[word] |= 1 << (fd % wordBits)
 	}
-	s.in[set][word] |= 1 << (fd % wordBits)
-	s.nfds = max(s.nfds, fd+1)
-	return nil
+	return len(fds), nil
 }
 
 func (s *FdSets) grow(set, words, fd int) error {
@@ -58,14 +61,16 @@ func (s *FdSets) grow(set, words, fd int) error {
 // Select wraps select(2). It waits until a descriptor is ready or the deadline has passed, whatever signals arrive, and
 // returns the number of bits that are set in the results.
 func (s *FdSets) Select(deadline Deadline) (int, error) {
-	// Kernels ignore what lies beyond the process's descriptor table, and Linux leaves its bits set. The table has room for
-	// one word at least and never shrinks: if the highest descriptor exists, all are looked at.
-	if s.nfds > wordBits {
-		if err := Probe(s.nfds - 1); err != nil {
-			return 0, err
+	words, nfds := 0, 0
+	for _, in := range s.in {
+		if last := len(in) - 1; last >= 0 {
+			words = max(words, last+1)
+			nfds = max(nfds, last*wordBits+bits.Len64(uint64(in[last])))
 		}
 	}
-	words := (s.nfds + wordBits - 1) / wordBits
+	if err := checkTable(nfds); err != nil {
+		return 0, err
+	}
 	for {
 		var sets [3]unsafe.Pointer
 		for i, in := range s.in {
@@ -81,7 +86,7 @@ func (s *FdSets) Select(deadline Deadline) (int, error) {
 			sets[i] = unsafe.Pointer(&s.out[i][0])
 		}
 		left := deadline.Left()
-		n, err := selectOnce(s.nfds, sets, left)
+		n, err := selectOnce(nfds, sets, left)
 		switch {
 		case err == syscall.EINTR:
 		case err != nil:
@@ -90,6 +95,23 @@ func (s *FdSets) Select(deadline Deadline) (int, error) {
 			return n, nil
 		}
 	}
+}
+
+// tableSize is how many descriptors the process's table is known to have room for.
+var tableSize atomic.Int64
+
+// checkTable returns an error if the kernel would not look at all descriptors: it ignores what lies beyond the process's
+// descriptor table, and Linux leaves its bits set. The table has room for one word at least and never shrinks. So it is
+// large enough if the highest descriptor is open, or if a higher one has been.
+func checkTable(nfds int) error {
+	if nfds <= wordBits || int64(nfds) <= tableSize.Load() {
+		return nil
+	}
+	if err := Probe(nfds - 1); err != nil {
+		return err
+	}
+	tableSize.Store(int64(nfds)) // a smaller one that comes later does no harm
+	return nil
 }
 
 // Has reports whether the last Select found the descriptor ready in one of the sets.
