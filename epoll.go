@@ -219,7 +219,11 @@ func (e *Epoll) poll(dst []EpollEvent, room int, timeout time.Duration) ([]Epoll
 		if err := e.arm(deadline); err != nil {
 			return dst, err
 		}
-		e.lookFirst.Store(!e.ep.Block(deadline))
+		slept, err := e.ep.Block(deadline)
+		if err != nil {
+			return dst, opError("epoll poll", err)
+		}
+		e.lookFirst.Store(!slept)
 		dst, err := e.look(dst, room)
 		if len(dst) > 0 || err != nil || deadline.Left() == 0 {
 			return dst, err

@@ -49,8 +49,9 @@ func (s *EpollSelector) Fileno() (int, error) {
 type epollSet struct {
 	table
 	ep    *sys.Epoll
-	armed *sys.Epoll // the one to block on
 	raw   []unix.EpollEvent
+	armed *sys.Epoll // the one to block on
+	err   error      // of the one that blocks
 }
 
 func (e *epollSet) add(key *SelectorKey) error {
@@ -90,7 +91,10 @@ func (e *epollSet) control(ep *sys.Epoll, op int, key *SelectorKey, serial uint3
 	return ep.Ctl(op, key.Fd, mask, serial)
 }
 
-func (e *epollSet) look(dst []Ready, room int, _ bool) ([]Ready, error) {
+func (e *epollSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
+	if blocked && e.err != nil {
+		return dst, e.err
+	}
 	for {
 		room := min(room, max(e.count, 1))
 		if room > len(e.raw) {
@@ -150,11 +154,15 @@ func (e *epollSet) rebuild() error {
 }
 
 func (e *epollSet) arm(deadline sys.Deadline) error {
-	e.armed = e.ep
+	e.armed, e.err = e.ep, nil
 	return e.ep.Arm(deadline)
 }
 
-func (e *epollSet) block(deadline sys.Deadline) (lookFirst bool) { return !e.armed.Block(deadline) }
+func (e *epollSet) block(deadline sys.Deadline) (lookFirst bool) {
+	slept, err := e.armed.Block(deadline)
+	e.err = err
+	return !slept
+}
 
 func (e *epollSet) kick() { e.ep.Kick() }
 

@@ -28,6 +28,7 @@ type Epoll struct {
 	parks    bool // Go's poller has taken the descriptor
 	ready    func(fd uintptr) bool
 	looks    int      // of this Block
+	err      error    // what these have failed with
 	deadline Deadline // of file: Now if it may have passed, Never if there is none
 	last     bool     // this Block is the last stretch before its deadline, which is the alarm's
 	alarm    Alarm
@@ -154,20 +155,19 @@ func (e *Epoll) makeWaker() (err error) {
 
 // Block waits until there may be events, the deadline has passed, or Kick or Close is called. It may also return for no
 // reason. It reports whether it slept.
-func (e *Epoll) Block(deadline Deadline) (slept bool) {
+func (e *Epoll) Block(deadline Deadline) (slept bool, err error) {
 	if !e.parks {
-		e.blockThread(deadline)
-		return true
+		return true, e.blockThread(deadline)
 	}
 	if e.last {
 		e.alarm.Set(deadline)
 		defer e.alarm.Stop()
 	}
-	e.looks = 0
+	e.looks, e.err = 0, nil
 	if e.conn.Read(e.ready) != nil {
 		e.deadline = Now
 	}
-	return e.looks != 1
+	return e.looks != 1, e.err
 }
 
 // look is called when Go's poller has been prepared for a wait, and again when that wait is over.
@@ -177,22 +177,25 @@ func (e *Epoll) look(fd uintptr) bool {
 		return true
 	}
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, errno := ppoll(fds[:], 0)
-	return n > 0 || errno != 0
+	var n int
+	n, e.err = Poll(fds[:], Now)
+	return n > 0 || e.err != nil
 }
 
-func (e *Epoll) blockThread(deadline Deadline) {
+func (e *Epoll) blockThread(deadline Deadline) error {
 	if !e.waker.Enter() {
-		return
+		return nil
 	}
 	defer e.waker.Leave()
 	fds := [2]unix.PollFd{
 		{Fd: int32(e.fd), Events: unix.POLLIN},
 		{Fd: int32(e.waker.Fd()), Events: unix.POLLIN},
 	}
-	if n, err := Poll(fds[:], deadline); err == nil && n > 0 && fds[1].Revents != 0 {
+	n, err := Poll(fds[:], deadline)
+	if n > 0 && fds[1].Revents != 0 {
 		e.waker.Drain()
 	}
+	return err
 }
 
 // Kick ends a Block.
