@@ -1,6 +1,7 @@
 package pyselect_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,112 @@ import (
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
 )
+
+func TestNewEpollFails(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
+			testkit.NoLeaks(t)
+			testkit.Fault{Call: unix.SYS_EPOLL_CREATE1, Errno: errno}.Run(t, func() {
+				e, err := pyselect.NewEpoll()
+				wantError(t, err, errno, "epoll:", "epoll_create1")
+				if e != nil {
+					t.Errorf("returned %v beside the error", e)
+				}
+			})
+		})
+	}
+}
+
+// What the kernel refuses is not done, and can be done later.
+func TestEpollChangeFails(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.ENOMEM, unix.ENOSPC} {
+		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
+			testkit.NoLeaks(t)
+			a, b := testkit.Socketpair(t)
+			testkit.Write(t, b, "x")
+			testkit.Write(t, a, "x")
+			e := newEpoll(t, 0)
+			// fails calls op under a fault that concerns a, and lets it pass with b.
+			fails := func(ctl int, name string, op func(fd any) error) {
+				t.Helper()
+				fault := testkit.Fault{
+					Call: unix.SYS_EPOLL_CTL, Args: testkit.Args{0: fileno(t, e), 1: ctl, 2: a}, Errno: errno,
+				}
+				fault.Run(t, func() {
+					wantError(t, op(a), errno, name, fmt.Sprintf("fd %d:", a), "epoll_ctl")
+					if err := op(b); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			register := func(fd any) error { return e.Register(fd, pyselect.EPOLLIN) }
+			modify := func(fd any) error { return e.Modify(fd, pyselect.EPOLLOUT) }
+
+			fails(unix.EPOLL_CTL_ADD, "epoll register", register)
+			wantEpoll(t, e, epollIn(b)...)
+			wantError(t, e.Unregister(a), unix.ENOENT)
+			check(t, register(a))
+			wantEpoll(t, e, epollIn(a, b)...)
+
+			fails(unix.EPOLL_CTL_MOD, "epoll modify", modify)
+			out := pyselect.EpollEvent{b, pyselect.EPOLLOUT}
+			wantEpoll(t, e, epollIn(a)[0], out)
+			check(t, modify(a))
+
+			fails(unix.EPOLL_CTL_DEL, "epoll unregister", e.Unregister)
+			wantEpoll(t, e, pyselect.EpollEvent{a, pyselect.EPOLLOUT})
+			check(t, e.Unregister(a))
+			wantEpoll(t, e)
+		})
+	}
+}
+
+// A wait that cannot block without a descriptor of its own fails, and the next one tries again.
+func TestEpollWaitFailsToBlock(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
+			testkit.NoLeaks(t)
+			forbidParking(t)
+			r, w := testkit.Pipe(t)
+			e := newEpoll(t, 0, r)
+			testkit.Fault{Call: unix.SYS_EVENTFD2, Errno: errno}.Run(t, func() {
+				for range 2 {
+					events, err := e.Poll(pyselect.Forever, -1)
+					wantError(t, err, errno, "epoll poll", "eventfd")
+					equal(t, "ready", events)
+				}
+			})
+			lateness(t, epollWait(e), time.Millisecond)
+			testkit.Write(t, w, "x")
+			wantEpoll(t, e, epollIn(r)...)
+		})
+	}
+}
+
+// Where Go's poller cannot take the descriptor, a thread waits.
+func TestEpollRefusedByPoller(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.ENOMEM, unix.ENOSPC, unix.EINVAL} {
+		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r, w := testkit.Pipe(t)
+			e := newEpoll(t, 0, r)
+			wait := epollWait(e)
+			refused := testkit.Fault{
+				Call: unix.SYS_EPOLL_CTL, Args: testkit.Args{1: unix.EPOLL_CTL_ADD, 2: fileno(t, e)}, Errno: errno,
+			}
+			refused.Run(t, func() { lateness(t, wait, 300*time.Microsecond) })
+			lateness(t, wait, 3*time.Millisecond)
+			first, second := startPoll(t, e, pyselect.Forever), startPoll(t, e, time.Hour)
+			testkit.Write(t, w, "x")
+			first.want(t, epollIn(r)...)
+			second.want(t, epollIn(r)...)
+			testkit.Drain(t, r)
+			last := startPoll(t, e, pyselect.Forever)
+			check(t, e.Close())
+			last.wantClosed(t)
+		})
+	}
+}
 
 // A wait whose system call fails neither spins nor hangs, and does no harm to the next one.
 func TestWaitFails(t *testing.T) {
@@ -46,5 +153,45 @@ func TestWaitFails(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestEpollLookFails(t *testing.T) {
+	bothModes(t, func(t *testing.T) {
+		r, w := testkit.Pipe(t)
+		e := newEpoll(t, 0, r)
+		wait := epollWait(e)
+		for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM} {
+			// Go's poller has another descriptor.
+			fault := testkit.Fault{Call: unix.SYS_EPOLL_PWAIT, Args: testkit.Args{0: fileno(t, e)}, Errno: errno}
+			fault.Run(t, func() {
+				for _, timeout := range []time.Duration{0, time.Millisecond, pyselect.Forever} {
+					n, err := wait(timeout)
+					wantError(t, err, errno, "epoll poll", "epoll_pwait")
+					if n != 0 {
+						t.Errorf("%v: %d ready beside the error", timeout, n)
+					}
+				}
+			})
+			lateness(t, wait, time.Millisecond)
+		}
+		testkit.Write(t, w, "x")
+		wantEpoll(t, e, epollIn(r)...)
+	})
+}
+
+// Kernels before 5.11 lack epoll_pwait2, which is not needed to wait less than a millisecond.
+func TestWaitWithoutEpollPwait2(t *testing.T) {
+	for _, way := range slices.Concat(ways, waysToSleep) {
+		t.Run(way.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r, _ := testkit.Pipe(t)
+			wait := way.prepare(t, r)
+			testkit.Fault{Call: unix.SYS_EPOLL_PWAIT2, Errno: unix.ENOSYS}.Run(t, func() {
+				for _, timeout := range []time.Duration{1, 50 * time.Microsecond, 1700 * time.Microsecond, 5 * time.Millisecond} {
+					lateness(t, wait, timeout)
+				}
+			})
+		})
 	}
 }

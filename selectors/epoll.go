@@ -4,6 +4,7 @@ package selectors
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -145,7 +146,7 @@ func (e *epollSet) rebuild() error {
 		}
 		if err := e.control(ep, unix.EPOLL_CTL_ADD, s.key, s.serial); err != nil {
 			ep.Close()
-			return err
+			return fmt.Errorf("fd %d: %w", s.key.Fd, err)
 		}
 	}
 	e.ep.Close()
