@@ -9,12 +9,9 @@ import (
 	"runtime/metrics"
 	"runtime/pprof"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -125,40 +122,33 @@ func TestWaitOutlastsSignals(t *testing.T) {
 			testkit.NoLeaks(t)
 			r, _ := testkit.Pipe(t)
 			wait := way.prepare(t, r)
-			signalThreads(t)
-			for range 5 {
-				lateness(t, wait, 20*time.Millisecond)
+			testkit.Signals(t)
+			for _, timeout := range []time.Duration{50 * time.Microsecond, time.Millisecond, 2300 * time.Microsecond, 20 * time.Millisecond} {
+				for range 5 {
+					lateness(t, wait, timeout)
+				}
 			}
 		})
 	}
 }
 
-// signalThreads sends a signal, which Go's runtime ignores, to each thread all the time until the end of the test.
-func signalThreads(t *testing.T) {
-	stop := make(chan struct{})
-	var done sync.WaitGroup
-	done.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(time.Millisecond):
+func TestWaitEndsWhenReadyDespiteSignals(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r, w := testkit.Pipe(t)
+			wait := way.prepare(t, r)
+			testkit.Signals(t)
+			var n int
+			var err error
+			call := testkit.Go(t, func() { n, err = wait(pyselect.Forever) }).Blocked()
+			testkit.Write(t, w, "x")
+			call.Wait()
+			if n != 1 || err != nil {
+				t.Errorf("%d ready, %v, want 1", n, err)
 			}
-			threads, err := os.ReadDir("/proc/self/task")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			for _, thread := range threads {
-				id, _ := strconv.Atoi(thread.Name())
-				unix.Tgkill(os.Getpid(), id, unix.SIGURG)
-			}
-		}
-	})
-	t.Cleanup(func() {
-		close(stop)
-		done.Wait()
-	})
+		})
+	}
 }
 
 func TestWaitEndsWhenReady(t *testing.T) {

@@ -435,10 +435,19 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-func TestTimeoutSurvivesSignals(t *testing.T) {
+func TestSelectOutlastsSignals(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+		r, w := testkit.Pipe(t)
+		register(t, sel, r, read, nil)
 		testkit.Signals(t)
-		testkit.Duration(t, 20*time.Millisecond, func() { selects(t, sel, 20*time.Millisecond) })
+		for _, timeout := range []time.Duration{50 * time.Microsecond, time.Millisecond, 2300 * time.Microsecond, 20 * time.Millisecond} {
+			for range 5 {
+				testkit.Duration(t, timeout, func() { selects(t, sel, timeout) })
+			}
+		}
+		s := beginSelect(t, sel, pyselect.Forever)
+		testkit.Write(t, w, "x")
+		s.ends(t, r, read)
 	})
 }
 

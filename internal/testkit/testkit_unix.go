@@ -4,6 +4,7 @@ package testkit
 
 import (
 	"os"
+	"os/signal"
 	"testing"
 	"time"
 
@@ -140,8 +141,18 @@ func NeedFds(t testing.TB, n int) {
 	}
 }
 
-// Signals sends a signal to the process all the time until the end of the test, which Go's runtime ignores.
+// Go's runtime starts a goroutine for signals with the first that is asked for, and that one stays.
+func init() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, unix.SIGURG)
+	signal.Stop(c)
+}
+
+// Signals sends a signal that is handled to the process, and where that can be done to each thread of it, all the time
+// until the end of the test. It returns when the first has been handled.
 func Signals(t testing.TB) {
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, unix.SIGURG) // which is ignored when it comes too late
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -152,9 +163,15 @@ func Signals(t testing.TB) {
 				return
 			default:
 				unix.Kill(os.Getpid(), unix.SIGURG)
+				signalThreads(unix.SIGURG)
 				time.Sleep(50 * time.Microsecond)
 			}
 		}
 	}()
-	t.Cleanup(func() { close(stop); <-done })
+	t.Cleanup(func() {
+		close(stop)
+		<-done
+		signal.Stop(handled)
+	})
+	<-handled
 }
