@@ -39,9 +39,12 @@ func Select[F any](rlist, wlist, xlist []F, timeout time.Duration) (readable, wr
 
 	lists := [...][]F{rlist, wlist, xlist}
 	for set, list := range lists {
-		if err := addAll(c, set, list); err != nil {
+		if err := resolve(c, set, list); err != nil {
 			return nil, nil, nil, err
 		}
+	}
+	if err := c.addAll(); err != nil {
+		return nil, nil, nil, err
 	}
 	n, err := c.sets.Select(deadline)
 	runtime.KeepAlive(lists)
@@ -80,24 +83,22 @@ func badFdError(set, i, fd int, err error) error {
 	return listError(set, i, fmt.Errorf("fd %d: %w", fd, err))
 }
 
-func addAll[F any](c *selectCall, set int, list []F) error {
+// resolve fills in the descriptors of a list.
+func resolve[F any](c *selectCall, set int, list []F) error {
 	fds := slices.Grow(c.fds[set], len(list))[:len(list)]
 	c.fds[set] = fds
 	if ints, ok := any(list).([]int); ok { // which need not be boxed one by one
 		if i, err := checkAll(fds, ints); err != nil {
 			return listError(set, i, err)
 		}
-	} else {
-		for i, obj := range list {
-			fd, err := Fileno(obj)
-			if err != nil {
-				return listError(set, i, err)
-			}
-			fds[i] = fd
-		}
+		return nil
 	}
-	if i, err := c.sets.Add(set, fds...); err != nil {
-		return badFdError(set, i, fds[i], err)
+	for i, obj := range list {
+		fd, err := Fileno(obj)
+		if err != nil {
+			return listError(set, i, err)
+		}
+		fds[i] = fd
 	}
 	return nil
 }
@@ -110,6 +111,15 @@ func checkAll(fds, ints []int) (n int, err error) {
 		}
 	}
 	return len(ints), nil
+}
+
+func (c *selectCall) addAll() error {
+	for set, fds := range c.fds {
+		if i, err := c.sets.Add(set, fds...); err != nil {
+			return badFdError(set, i, fds[i], err)
+		}
+	}
+	return nil
 }
 
 // ready returns the objects of a list that the last wait has found ready; n in all lists were.

@@ -109,6 +109,15 @@ func TestSelectBadObjects(t *testing.T) {
 	wantError(t, err, os.ErrInvalid, "wlist[1]", "-7")
 }
 
+// As in Python, the objects are looked at before the descriptors are, whatever memory an earlier Select has left behind.
+func TestSelectBadObjectBeforeClosedDescriptor(t *testing.T) {
+	testkit.NoLeaks(t)
+	for _, bad := range []int{closedFd(t, 0), 1 << 30} {
+		_, _, _, err := pyselect.Select([]any{bad}, nil, []any{"stdin"}, 0)
+		wantError(t, err, pyselect.ErrNotWaitable, "xlist[0]")
+	}
+}
+
 func TestSelectClosedDescriptor(t *testing.T) {
 	testkit.NoLeaks(t)
 	testkit.NotEmulated(t, "select above 1024 descriptors")
