@@ -65,16 +65,16 @@ func (s *base) Register(fileobj any, events Event, data any) (*SelectorKey, erro
 		return nil, s.unlessClosed(op, err)
 	}
 	fd, err := pyselect.Fileno(fileobj)
-	if err != nil {
-		return nil, s.unlessClosed(op, opError(op, err))
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, opError(op, os.ErrClosed)
 	}
-	if s.set.find(fd) != nil {
-		return nil, fdError(op, fd, ErrRegistered)
+	if key := s.find(fileobj, fd, err); key != nil {
+		return nil, fdError(op, key.Fd, ErrRegistered)
+	}
+	if err != nil {
+		return nil, opError(op, err)
 	}
 	key := &SelectorKey{Fileobj: fileobj, Fd: fd, Events: events, Data: data}
 	if err := s.set.add(key); err != nil {
@@ -317,19 +317,25 @@ func (s *base) lookup(op string, fileobj any, fd int, filenoErr error) (*Selecto
 	if s.closed {
 		return nil, opError(op, os.ErrClosed)
 	}
+	if key := s.find(fileobj, fd, filenoErr); key != nil {
+		return key, nil
+	}
+	if filenoErr != nil {
+		return nil, opError(op, fmt.Errorf("%w: %w", ErrNotRegistered, filenoErr))
+	}
+	return nil, fdError(op, fd, ErrNotRegistered)
+}
+
+// find returns the key of a file object, given what Fileno has returned for it, or nil if it is not registered.
+func (s *base) find(fileobj any, fd int, filenoErr error) *SelectorKey {
 	if filenoErr == nil {
-		if key := s.set.find(fd); key != nil {
-			return key, nil
-		}
-		return nil, fdError(op, fd, ErrNotRegistered)
+		return s.set.find(fd)
 	}
 	// An object that has been closed does not know its descriptor any more.
 	if reflect.ValueOf(fileobj).Comparable() {
-		if key := s.set.search(fileobj); key != nil {
-			return key, nil
-		}
+		return s.set.search(fileobj)
 	}
-	return nil, opError(op, fmt.Errorf("%w: %w", ErrNotRegistered, filenoErr))
+	return nil
 }
 
 func (s *base) isCurrent(key *SelectorKey) bool {

@@ -187,6 +187,21 @@ func TestRegister(t *testing.T) {
 	})
 }
 
+// As in Python, an object that was closed while it was registered is still registered.
+func TestRegisterClosedAgain(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+		a, _ := testkit.Socketpair(t)
+		obj := &fileobj{fd: a}
+		register(t, sel, obj, read, nil)
+		obj.closed = true
+		_, err := sel.Register(obj, read, nil)
+		wantError(t, err, selectors.ErrRegistered, "register", fmt.Sprint("fd ", a))
+		unregister(t, sel, obj)
+		_, err = sel.Register(obj, read, nil)
+		wantError(t, err, errGone, "register")
+	})
+}
+
 func TestRegisterRefusedByKernel(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
 		r, _ := testkit.Pipe(t)
