@@ -118,6 +118,17 @@ func TestGhostAmongOthers(t *testing.T) {
 	})
 }
 
+// A ghost does not take the room of a descriptor that is ready.
+func TestGhostBeforeOthers(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+		ghost(t, sel)
+		a, b := testkit.Socketpair(t)
+		register(t, sel, a, write, nil)
+		register(t, sel, b, write, nil)
+		selects(t, sel, 0, a, write, b, write)
+	})
+}
+
 func TestGhostDuringSelect(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
 		if !k.kernel {

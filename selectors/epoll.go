@@ -96,6 +96,7 @@ func (e *epollSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
 	if blocked && e.err != nil {
 		return dst, e.err
 	}
+	none := dst
 	for {
 		room := min(room, max(e.count, 1))
 		if room > len(e.raw) {
@@ -122,12 +123,14 @@ func (e *epollSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
 			return dst, nil
 		}
 		// Nothing can have been unregistered since Look. So this is a descriptor that was closed and could then not be
-		// removed from the kernel's set, because its file lives on in a duplicate.
+		// removed from the kernel's set, because its file lives on in a duplicate. It may have taken the room of another.
 		err = e.rebuild()
-		if len(dst) > 0 {
+		switch {
+		case err == nil:
+			dst = none
+		case len(dst) > 0:
 			return dst, nil
-		}
-		if err != nil {
+		default:
 			return dst, err
 		}
 	}
