@@ -1,0 +1,264 @@
+//go:build linux
+
+package differential
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/selectors"
+)
+
+// kinds are the exceptions that peer.py tells apart, besides errno9 and so on.
+var kinds = map[string]error{
+	"invalid":       os.ErrInvalid,
+	"closed":        os.ErrClosed,
+	"notWaitable":   pyselect.ErrNotWaitable,
+	"registered":    selectors.ErrRegistered,
+	"notRegistered": selectors.ErrNotRegistered,
+}
+
+// errorKind returns the error that stands for a kind of exception, or nil if none does.
+func errorKind(kind string) error {
+	if number, isErrno := strings.CutPrefix(kind, "errno"); isErrno {
+		n, _ := strconv.Atoi(number)
+		return unix.Errno(n)
+	}
+	return kinds[kind]
+}
+
+// A comparison is a step, Python's answer and this module's.
+type comparison struct {
+	*machine
+	step step
+	want string
+	got  answer
+}
+
+func (c *comparison) agree() bool {
+	if kind, failed := strings.CutPrefix(c.want, "!"); failed {
+		want := errorKind(kind)
+		return want != nil && errors.Is(c.got.err, want)
+	}
+	return c.got.err == nil && c.got.text == c.want
+}
+
+func (c *comparison) gotIs(err error) bool { return errors.Is(c.got.err, err) }
+
+// is reports whether the step is a method of a selector: of the one with this name, or of any for "".
+func (c *comparison) is(selector, method string) bool {
+	owner := c.step.owner()
+	return c.selectors[owner] != nil && (selector == "" || selector == owner) && c.step.method() == method
+}
+
+// selects reports whether the step is a select of this number, by itself or with a SelectSelector.
+func (c *comparison) selects(number int) bool {
+	if c.step.op == "select" {
+		return slices.ContainsFunc(c.step.args[:3], func(list string) bool {
+			return slices.Contains(strings.Split(list[len("r="):], ","), strconv.Itoa(number))
+		})
+	}
+	if !c.is("SelectSelector", "select") {
+		return false
+	}
+	_, err := c.selectors["SelectSelector"].Key(number)
+	return err == nil
+}
+
+func (c *comparison) badEvents() bool {
+	events := c.step.int(1)
+	return events < 1 || events > 3
+}
+
+// rewrite lets Python have the events and the data in the key of the step's operand, in its old place.
+func (c *comparison) rewrite(events selectors.Event, data any) []string {
+	return []string{fmt.Sprintf("rewrite %s %d %d %v", c.step.owner(), c.old.Fd, events, data)}
+}
+
+// A difference is an intended one between CPython and this module.
+type difference struct {
+	name, reason string
+	example      string // a program that shows it
+	applies      func(*comparison) bool
+	repair       func(*comparison) []string // what lets Python have the same state again, if that differs now
+	ends         bool                       // the program: the state cannot be repaired
+}
+
+// The first that applies counts. Some do where the answers agree, but the state is not the same any more.
+var differences = []difference{
+	{
+		name:   "after close",
+		reason: "CPython's SelectSelector and PollSelector work on, others look at their arguments first, get_map is None",
+		example: `
+			SelectSelector.close
+			SelectSelector.register 200 1 0
+		`,
+		applies: func(c *comparison) bool {
+			if !c.closed[c.step.owner()] || c.agree() {
+				return false
+			}
+			if c.is("", "keys") {
+				return c.got == answer{}
+			}
+			return c.gotIs(os.ErrClosed)
+		},
+	},
+	{
+		name:   "FD_SETSIZE",
+		reason: "CPython's select refuses descriptors from 1024 on, which are as good as any here; this one is not open",
+		example: `
+			select r=1100 w= x= 0
+		`,
+		applies: func(c *comparison) bool {
+			return c.want == "!FD_SETSIZE" && c.selects(tooLarge) && c.got.err != nil
+		},
+	},
+	{
+		name: "never opened",
+		reason: "select on Linux reports a descriptor beyond the process's table as ready; here it is EBADF, as any other that " +
+			"is not open",
+		example: `
+			select r=1000 w= x= 0
+		`,
+		applies: func(c *comparison) bool {
+			return c.selects(beyond) && c.gotIs(unix.EBADF) && !strings.HasPrefix(c.want, "!")
+		},
+	},
+	{
+		name:   "modify looks at the events first",
+		reason: "Modify validates like Register; CPython's looks the object up first",
+		example: `
+			PollSelector.modify 200 8 0
+		`,
+		applies: func(c *comparison) bool {
+			return c.is("", "modify") && c.badEvents() && c.old == nil && c.gotIs(os.ErrInvalid) && strings.HasPrefix(c.want, "!")
+		},
+	},
+	{
+		name: "bad modify",
+		reason: "CPython's PollSelector and EpollSelector store events that are none, its SelectSelector loses the key; " +
+			"here nothing changes",
+		example: `
+			pipe 200 201
+			PollSelector.register 201 2 0
+			PollSelector.modify 201 8 0
+			PollSelector.select 0
+		`,
+		applies: func(c *comparison) bool {
+			return c.is("", "modify") && c.badEvents() && c.old != nil && c.gotIs(os.ErrInvalid)
+		},
+		repair: func(c *comparison) []string { return c.rewrite(c.old.Events, c.old.Data) },
+	},
+	{
+		name: "SelectSelector.modify",
+		reason: "is unregister and register in CPython: the key moves to the end, gets the object that was passed, and is lost if " +
+			"that is closed; here it is as in the other selectors",
+		example: `
+			socketpair 200 201
+			SelectSelector.register 200 1 0
+			SelectSelector.register 201 1 0
+			SelectSelector.modify alias200 2 0
+			SelectSelector.select 0
+		`,
+		applies: func(c *comparison) bool {
+			if !c.is("SelectSelector", "modify") || c.old == nil || c.got.err != nil || int(c.old.Events) == c.step.int(1) {
+				return false
+			}
+			if o, ok := c.old.Fileobj.(*object); ok && o.closed && c.want == "!closed" {
+				return true
+			}
+			_, got, _ := strings.Cut(c.got.text, "/")
+			_, want, _ := strings.Cut(c.want, "/")
+			return got == want
+		},
+		repair: func(c *comparison) []string { return c.rewrite(selectors.Event(c.step.int(1)), c.step.int(2)) },
+	},
+	{
+		name: "ghost that is back",
+		reason: "the kernel changes it instead of the descriptor that was registered last under its number; CPython, which would " +
+			"do so too, was relieved of it here",
+		example: `
+			socketpair 200 201
+			dup 200 202
+			EpollSelector.register 200 1 0
+			closefd 200
+			EpollSelector.unregister 200
+			eventfd 200
+			EpollSelector.register 200 1 0
+			dup 202 200
+			EpollSelector.modify 200 2 0
+		`,
+		applies: func(c *comparison) bool {
+			return c.returned && (c.is("EpollSelector", "modify") || c.rebuilt)
+		},
+		ends: true,
+	},
+	{
+		name:   "ghost",
+		reason: "in CPython, a descriptor that is closed, but has a duplicate, stays in the epoll when it is unregistered",
+		example: `
+			socketpair 200 201
+			dup 200 202
+			EpollSelector.register 200 1 0
+			closefd 200
+			EpollSelector.unregister 200
+			dup 202 200
+			EpollSelector.register 200 2 0
+		`,
+		applies: func(c *comparison) bool {
+			return c.step.owner() == "EpollSelector" && c.left != nil && c.agree()
+		},
+		repair: func(c *comparison) []string {
+			return []string{fmt.Sprintf("exorcise %s %d %d", c.step.owner(), c.left.fd, c.duplicate(c.left.file))}
+		},
+	},
+	{
+		name: "rebuild",
+		reason: "when a ghost shows, the kernel's set is rebuilt from the registry: a key whose number was closed has left it " +
+			"then, whether it has a duplicate or not",
+		example: `
+			socketpair 200 201
+			dup 200 202
+			EpollSelector.register 200 2 0
+			EpollSelector.register 201 2 0
+			dup 201 203
+			closefd 200
+			closefd 201
+			EpollSelector.unregister 200
+			EpollSelector.select 0
+			EpollSelector.select 0
+		`,
+		applies: func(c *comparison) bool {
+			if !c.rebuilt || !c.is("EpollSelector", "select") || !c.haunted() || c.got.err != nil || strings.HasPrefix(c.want, "!") {
+				return false
+			}
+			return c.withoutAstray(c.got.text) == c.withoutAstray(c.want)
+		},
+		repair: func(c *comparison) (lines []string) {
+			for _, fd := range c.astray() {
+				if d := c.duplicate(c.watched[fd]); d != 0 {
+					lines = append(lines, fmt.Sprintf("exorcise EpollSelector %d %d", fd, d))
+				}
+				c.watched[fd] = 0
+			}
+			c.ghosts = nil
+			return lines
+		},
+	},
+}
+
+// withoutAstray returns a list of ready keys without those whose number stands for something else now.
+func (c *comparison) withoutAstray(ready string) string {
+	astray := c.astray()
+	return strings.Join(slices.DeleteFunc(strings.Fields(ready), func(key string) bool {
+		fd, err := strconv.Atoi(strings.Split(key, "/")[1])
+		return err != nil || slices.Contains(astray, fd)
+	}), " ")
+}
