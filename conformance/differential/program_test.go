@@ -82,16 +82,29 @@ func (next choice) program(more func(length int) bool) (program []step) {
 	}
 	focus := next.owner()
 	for more(len(program)) {
-		switch next(6) {
-		case 0, 1:
+		switch n := next(32); {
+		case n < 10:
 			program = append(program, next.descriptor())
-		case 2:
+		case n < 15:
 			program = append(program, next.method(next.owner()))
+		case n < 16:
+			program = append(program, next.ghost()...)
 		default:
 			program = append(program, next.method(focus))
 		}
 	}
 	return program
+}
+
+// ghost unregisters a descriptor that was closed, but has a duplicate, which is rare by mere chance.
+func (next choice) ghost() []step {
+	number, other := next.pair()
+	return []step{
+		{"dup", []string{number, other}},
+		{"EpollSelector.register", []string{number, pick(next, "1", "2", "3"), "0"}},
+		{pick(next, "closefd", "eventfd"), []string{number}},
+		{"EpollSelector.unregister", []string{number}},
+	}
 }
 
 func (next choice) owner() string {
@@ -111,9 +124,7 @@ func (next choice) method(owner string) step {
 }
 
 func (next choice) descriptor() step {
-	n := next(numbers)
-	number := strconv.Itoa(firstNumber + n)
-	other := strconv.Itoa(firstNumber + (n+1+next(numbers-1))%numbers)
+	number, other := next.pair()
 	switch op := pick(next, "pipe", "pipe", "socketpair", "socketpair", "eventfd", "file", pick(next, "null", "directory"),
 		"dup", "dup", "dup", "close", "closefd", "write", "write", "write", "drain", "fill", "oob", "shutdown"); op {
 	case "pipe", "socketpair", "dup":
@@ -123,6 +134,12 @@ func (next choice) descriptor() step {
 	default:
 		return step{op, []string{number}}
 	}
+}
+
+// pair returns two different numbers.
+func (next choice) pair() (number, other string) {
+	n := next(numbers)
+	return strconv.Itoa(firstNumber + n), strconv.Itoa(firstNumber + (n+1+next(numbers-1))%numbers)
 }
 
 func (next choice) poll() step {
