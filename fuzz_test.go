@@ -1,0 +1,228 @@
+//go:build unix
+
+package pyselect_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
+)
+
+// Names of the steps of a testkit.World, for readable programs.
+const (
+	sockets = testkit.StepSockets
+	pipe    = testkit.StepPipe
+	dupTo   = testkit.StepDup
+	closeFd = testkit.StepClose
+	writeTo = testkit.StepWrite
+	drain   = testkit.StepDrain
+	fill    = testkit.StepFill
+)
+
+// longest is how much of a program a fuzz test interprets.
+const longest = 500
+
+// fds returns numbers for a testkit.World: on request, beyond what an fd_set has room for.
+func fds(high bool) (base int) {
+	var limit unix.Rlimit
+	unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	if high && limit.Cur >= 1200 && os.Getenv("PYSELECT_EMULATED") == "" { // an emulator has no larger fd_set
+		return 1100
+	}
+	return 200
+}
+
+// Select returns what a model says that is ready, in the order of the lists.
+func FuzzSelect(f *testing.F) {
+	const (
+		stepSelect = testkit.Steps + iota // three lists: length, slots
+		steps
+		negative = testkit.Slots // in a list: a number that no descriptor has
+	)
+	for _, program := range [][]byte{
+		{sockets, 0, 1, stepSelect, 3, 0, 1, 0, 2, 1, 1, 1, 0, writeTo, 0, stepSelect, 3, 1, 0, 1, 1, 0, 0, fill, 1, stepSelect, 1, 0, 2, 1, 0, 0,
+			drain, 0, stepSelect, 0, 1, 1, 0, closeFd, 0, stepSelect, 1, 1, 2, 1, 1, 1, 1},
+		{pipe, 0, 7, stepSelect, 2, 0, 7, 2, 0, 7, 0, writeTo, 7, stepSelect, 2, 0, 7, 2, 0, 7, 0, closeFd, 7, stepSelect, 1, 0, 1, 0, 0},
+		{pipe, 0, 1, closeFd, 0, stepSelect, 1, 1, 1, 1, 0, stepSelect, 2, 1, 0, 0, 0, stepSelect, 0, 0, 1, 0, stepSelect, 0, 0, 0},
+		{sockets, 0, 1, dupTo, 0, 2, closeFd, 0, writeTo, 1, stepSelect, 1, 2, 3, 2, 2, 1, 0, stepSelect, 1, negative, 0, 0},
+	} {
+		f.Add(program, false)
+		f.Add(program, true)
+	}
+	f.Fuzz(func(t *testing.T, program []byte, high bool) {
+		testkit.NoLeaks(t)
+		world := testkit.NewWorld(t, fds(high))
+		p := testkit.Program(program[:min(len(program), longest)])
+		for len(p) > 0 {
+			if step := byte(p.Next(int(steps))); step != stepSelect {
+				t.Log(world.Step(step, &p))
+				continue
+			}
+			var lists, want [3][]int
+			invalid, bad := false, ""
+			for set := range lists {
+				for range p.Next(5) {
+					slot := p.Next(testkit.Slots + 1)
+					if slot == negative {
+						lists[set] = append(lists[set], -1)
+						invalid = true
+						continue
+					}
+					fd, file := world.Fd(slot), world.File(slot)
+					lists[set] = append(lists[set], fd)
+					if file == nil {
+						bad += fmt.Sprintf(" fd %d:", fd)
+						continue
+					}
+					s := file.State()
+					if [...]bool{s.In || s.Hup || s.Err, s.Out || s.Err, false}[set] {
+						want[set] = append(want[set], fd)
+					}
+				}
+			}
+			t.Log("select", lists)
+			timeout := 50 * time.Microsecond
+			least := timeout
+			if len(slices.Concat(want[:]...)) > 0 {
+				timeout, least = testkit.Patience, 0
+			}
+			begin := time.Now()
+			readable, writable, exceptional, err := pyselect.Select(lists[0], lists[1], lists[2], timeout)
+			took := time.Since(begin)
+			switch {
+			case invalid && errors.Is(err, os.ErrInvalid):
+			case bad != "" && errors.Is(err, unix.EBADF):
+				_, text, _ := strings.Cut(err.Error(), "]:")
+				if text, _, _ = strings.Cut(text, ": "); !strings.Contains(bad, text+":") {
+					t.Fatalf("error is %q, want one that names one of%s", err, bad)
+				}
+			case invalid || bad != "" || err != nil:
+				t.Fatalf("error is %v", err)
+			default:
+				equal(t, "readable", readable, want[0]...)
+				equal(t, "writable", writable, want[1]...)
+				equal(t, "exceptional", exceptional, want[2]...)
+				if took < least {
+					t.Fatalf("returned after %v, want %v", took, least)
+				}
+			}
+			if t.Failed() {
+				t.FailNow()
+			}
+		}
+	})
+}
+
+// checkMask checks that the text of a mask has the names of the bits that have one, and the number of the rest.
+func checkMask(t *testing.T, text string, mask uint32, bits map[string]uint32) {
+	t.Helper()
+	var parsed uint32
+	for name := range strings.SplitSeq(text, "|") {
+		bit, ok := bits[name]
+		if number, isNumber := strings.CutPrefix(name, "0x"); isNumber {
+			rest, err := strconv.ParseUint(number, 16, 32)
+			check(t, err)
+			bit, ok = uint32(rest), rest != 0 || mask == 0
+			for name, named := range bits {
+				if bit&named != 0 {
+					t.Fatalf("String of %#x is %q, want %s by its name", mask, text, name)
+				}
+			}
+		}
+		if !ok || parsed&bit != 0 {
+			t.Fatalf("String of %#x is %q", mask, text)
+		}
+		parsed |= bit
+	}
+	if parsed != mask {
+		t.Fatalf("String of %#x is %q, which is %#x", mask, text, parsed)
+	}
+}
+
+func FuzzPollMask(f *testing.F) {
+	bits := map[string]uint32{
+		"POLLIN": unix.POLLIN, "POLLPRI": unix.POLLPRI, "POLLOUT": unix.POLLOUT, "POLLERR": unix.POLLERR, "POLLHUP": unix.POLLHUP,
+		"POLLNVAL": unix.POLLNVAL,
+	}
+	for name, mask := range map[string]pyselect.PollMask{
+		"POLLRDNORM": pyselect.POLLRDNORM, "POLLRDBAND": pyselect.POLLRDBAND,
+		"POLLWRNORM": pyselect.POLLWRNORM, "POLLWRBAND": pyselect.POLLWRBAND,
+	} {
+		bits[name] = uint32(mask)
+	}
+	if runtime.GOOS == "linux" {
+		bits["POLLMSG"], bits["POLLRDHUP"] = 0x400, 0x2000
+	}
+	for _, mask := range []uint16{0, unix.POLLIN, unix.POLLIN | unix.POLLHUP, unix.POLLNVAL, 0x800, 0x8001, math.MaxUint16} {
+		f.Add(mask)
+	}
+	f.Fuzz(func(t *testing.T, mask uint16) {
+		checkMask(t, pyselect.PollMask(mask).String(), uint32(mask), bits)
+	})
+}
+
+// Fileno takes every number of every type for what it is.
+func FuzzFileno(f *testing.F) {
+	for _, v := range []uint64{
+		0, 1, 127, 128, 255, 256, 32767, 32768, 65535, 65536, math.MaxInt32, math.MaxInt32 + 1, math.MaxUint32, 1 << 32, 1<<32 + 5,
+		math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64,
+	} {
+		f.Add(v)
+	}
+	f.Fuzz(func(t *testing.T, v uint64) {
+		signed := func(obj any, v int64) {
+			t.Helper()
+			wantFileno(t, obj, uint64(v), v >= 0 && v <= math.MaxInt32)
+		}
+		unsigned := func(obj any, v uint64) {
+			t.Helper()
+			wantFileno(t, obj, v, v <= math.MaxInt32)
+		}
+		signed(int(v), int64(int(v)))
+		signed(int8(v), int64(int8(v)))
+		signed(int16(v), int64(int16(v)))
+		signed(int32(v), int64(int32(v)))
+		signed(int64(v), int64(v))
+		signed(time.Duration(v), int64(v))
+		signed(namedInt(v), int64(namedInt(v)))
+		signed(filenoPlain{int(v)}, int64(int(v)))
+		signed(filenoError{int(v), nil}, int64(int(v)))
+		unsigned(uint(v), uint64(uint(v)))
+		unsigned(uint8(v), uint64(uint8(v)))
+		unsigned(uint16(v), uint64(uint16(v)))
+		unsigned(uint32(v), uint64(uint32(v)))
+		unsigned(v, v)
+		unsigned(uintptr(v), uint64(uintptr(v)))
+		unsigned(namedUint(v), uint64(namedUint(v)))
+		unsigned(fdMethod{uintptr(v)}, uint64(uintptr(v)))
+
+		for _, obj := range []any{float64(v), float32(v), complex(float64(v), 0), &v, []uint64{v}, strconv.FormatUint(v, 10), v%2 == 0} {
+			if fd, err := pyselect.Fileno(obj); fd != -1 || !errors.Is(err, pyselect.ErrNotWaitable) {
+				t.Errorf("Fileno of %T is %d, %v", obj, fd, err)
+			}
+		}
+	})
+}
+
+func wantFileno(t *testing.T, obj any, v uint64, valid bool) {
+	t.Helper()
+	fd, err := pyselect.Fileno(obj)
+	switch {
+	case valid && (err != nil || uint64(fd) != v):
+		t.Errorf("Fileno of %T %v is %d, %v", obj, obj, fd, err)
+	case !valid && (fd != -1 || !errors.Is(err, os.ErrInvalid)):
+		t.Errorf("Fileno of %T %v is %d, %v, want os.ErrInvalid", obj, obj, fd, err)
+	}
+}
