@@ -123,10 +123,10 @@ func (m *model) register(slot int, obj any, events selectors.Event, data int) {
 		want = os.ErrClosed
 	case events == 0 || events > read|write:
 		want = os.ErrInvalid
-	case o != nil && o.closed:
-		want = errGone
 	case m.find(obj) != nil:
 		want = selectors.ErrRegistered
+	case o != nil && o.closed:
+		want = errGone
 	case m.kernel && m.world.File(slot) == nil:
 		want = errBadFd
 	}
