@@ -14,9 +14,9 @@ import (
 
 // EpollSelector waits with epoll(7), without occupying a thread. It mirrors Python's selectors.EpollSelector.
 //
-// It cannot watch regular files: registering one is unix.EPERM. An object that is closed while registered is never
-// reported again, unless a duplicate of its descriptor is open, and stays registered until it is unregistered. What is said
-// of nesting and of many epolls that watch the same file at [pyselect.Epoll] holds here too.
+// It cannot watch regular files: registering one is unix.EPERM. An object that is closed while registered stays registered
+// until it is unregistered. It is never reported again, except perhaps while a duplicate of its descriptor is open. What is
+// said of nesting and of many epolls that watch the same file at [pyselect.Epoll] holds here too.
 type EpollSelector struct {
 	base
 	epoll epollSet
