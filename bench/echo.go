@@ -1,0 +1,268 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A server is an echo server that is compared, with the limit for ours: how many times as much of the CPU it may take.
+type server struct {
+	name   string
+	what   string
+	module string
+	max    float64
+}
+
+var servers = []server{
+	{"pyselect", "DefaultSelector of this library", "", 0},
+	{"c", "C, epoll", "", 1.30},
+	{"python", "CPython, selectors", "", 0},
+	{"net", "net, a goroutine for each connection", "", 1},
+	{"netpoll", "netpoll", "github.com/cloudwego/netpoll", 1},
+	{"gnet", "gnet", "github.com/panjf2000/gnet/v2", 1},
+	{"evio", "evio", "github.com/tidwall/evio", 1},
+	{"nbio", "nbio", "github.com/lesismal/nbio", 1},
+}
+
+func (b *bench) measureServers(report *strings.Builder) error {
+	counts, idle := []int{1, 100, 1000}, 5000
+	if b.quick {
+		counts, idle = []int{1, 100}, 200
+	}
+	if !b.starts("Echo servers") {
+		return nil
+	}
+	t := table{
+		intro: fmt.Sprintf(`## Echo servers
+
+Microseconds of the server's CPU time for one message of 64 bytes, and how many times as much our server takes, with so many
+connections, on each of which a client sends a message and then reads the answers. The event loops in Go run one loop. The
+last column is by how many KiB the server's resident memory grows for each of %s connections that have sent one message
+and are idle then.`, count(idle)),
+		head: []string{"server"},
+	}
+	for _, n := range counts {
+		t.head = append(t.head, count(n))
+	}
+	for _, n := range counts {
+		t.head = append(t.head, "ours ÷ it, "+count(n))
+	}
+	t.head = append(t.head, "target", "", "KiB for each idle one")
+
+	costs := make([][][]sample, len(counts)) // by the number of connections, server and round
+	memory := make([][]sample, len(servers))
+	for i, n := range counts {
+		costs[i] = make([][]sample, len(servers))
+		if err := b.eachServer(b.rounds, costs[i], func(s server) (float64, error) { return b.cpuPerEcho(s, n) }); err != nil {
+			return err
+		}
+	}
+	if err := b.eachServer(min(b.rounds, 3), memory, func(s server) (float64, error) { return b.memoryPerConn(s, idle) }); err != nil {
+		return err
+	}
+	for i, s := range servers {
+		cells, ratios := []string{s.what}, []string(nil)
+		met := true
+		for j, n := range counts {
+			cells = append(cells, number(median(costs[j][i], value)))
+			if i == 0 {
+				ratios = append(ratios, "")
+				continue
+			}
+			r := ratio(costs[j][0], costs[j][i])
+			ratios = append(ratios, fmt.Sprintf("%.2f", r))
+			met = met && (n == 1 || r <= s.max)
+		}
+		cells = append(cells, ratios...)
+		target := fmt.Sprintf("≤ %.2f from 100 on", s.max)
+		switch {
+		case s.max == 0:
+			cells = append(cells, "", "")
+		case met:
+			cells = append(cells, target, "met")
+		default:
+			cells = append(cells, target, "**not met**")
+		}
+		t.row(append(cells, number(median(memory[i], value)))...)
+	}
+	t.write(report)
+	return nil
+}
+
+// eachServer measures the servers in turn, round by round.
+func (b *bench) eachServer(rounds int, samples [][]sample, measure func(server) (float64, error)) error {
+	for range rounds {
+		for i, s := range servers {
+			v, err := measure(s)
+			if err != nil {
+				return fmt.Errorf("echo server %s: %w", s.name, err)
+			}
+			samples[i] = append(samples[i], sample{value: v})
+		}
+	}
+	return nil
+}
+
+func (b *bench) cpuPerEcho(s server, conns int) (float64, error) {
+	pid, port, stop, err := b.start(s)
+	if err != nil {
+		return 0, err
+	}
+	defer stop()
+	c, err := b.connect(port, conns)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	if _, err := c.echo(b.sample / 5); err != nil {
+		return 0, err
+	}
+	before, err := cpuTime(pid)
+	if err != nil {
+		return 0, err
+	}
+	messages, err := c.echo(b.sample)
+	if err != nil {
+		return 0, err
+	}
+	after, err := cpuTime(pid)
+	return float64(after-before) / float64(messages) / 1e3, err
+}
+
+func (b *bench) memoryPerConn(s server, conns int) (float64, error) {
+	pid, port, stop, err := b.start(s)
+	if err != nil {
+		return 0, err
+	}
+	defer stop()
+	var resident [2]float64
+	for i, n := range []int{1, conns} {
+		c, err := b.connect(port, n)
+		if err != nil {
+			return 0, err
+		}
+		defer c.close()
+		if _, err := c.echo(0); err != nil {
+			return 0, err
+		}
+		if resident[i], err = residentMemory(pid); err != nil {
+			return 0, err
+		}
+	}
+	return (resident[1] - resident[0]) / float64(conns), nil
+}
+
+// start starts a server and waits until it can be connected to.
+func (b *bench) start(s server) (pid int, port string, stop func(), err error) {
+	port, err = freePort()
+	if err != nil {
+		return 0, "", nil, err
+	}
+	var cmd *exec.Cmd
+	switch s.name {
+	case "c":
+		cmd = exec.Command(filepath.Join(b.dir, "c-echo"), port)
+	case "python":
+		cmd = exec.Command("python3", "python/echo.py", port)
+	default:
+		cmd = exec.Command(filepath.Join(b.dir, s.name), port)
+	}
+	var output strings.Builder
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		return 0, "", nil, err
+	}
+	stop = func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+	for range 1000 {
+		var conn net.Conn
+		if conn, err = net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+			conn.Close()
+			return cmd.Process.Pid, port, stop, nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	return 0, "", nil, fmt.Errorf("%w\n%s", err, output.String())
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// clients is a process with the clients of a server.
+type clients struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+func (b *bench) connect(port string, conns int) (*clients, error) {
+	c := &clients{cmd: command(filepath.Join(b.dir, "c-load"), port, strconv.Itoa(conns))}
+	var err error
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.out = bufio.NewReader(out)
+	return c, c.cmd.Start()
+}
+
+func (c *clients) close() {
+	c.in.Close()
+	c.cmd.Wait()
+}
+
+// echo has messages echoed for so long, and returns their number.
+func (c *clients) echo(d time.Duration) (messages int, err error) {
+	fmt.Fprintln(c.in, d.Seconds()*1e3)
+	_, err = fmt.Fscanln(c.out, &messages)
+	return messages, err
+}
+
+// cpuTime returns the CPU time that all threads of a process have taken.
+func cpuTime(pid int) (time.Duration, error) {
+	const cpuclockSched = 2 // from linux/posix-timers.h, as clock_getcpuclockid does it
+	var ts unix.Timespec
+	err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &ts)
+	return time.Duration(ts.Nano()), os.NewSyscallError("clock_gettime", err)
+}
+
+var vmRSS = regexp.MustCompile(`VmRSS:\s*(\d+) kB`)
+
+// residentMemory returns the resident memory of a process in KiB.
+func residentMemory(pid int) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	m := vmRSS.FindSubmatch(status)
+	if m == nil {
+		return 0, fmt.Errorf("process %d has no VmRSS", pid)
+	}
+	return strconv.ParseFloat(string(m[1]), 64)
+}

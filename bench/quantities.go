@@ -1,0 +1,66 @@
+//go:build linux
+
+package main
+
+import (
+	"strings"
+)
+
+// A quantity is a number for the library alone, or a ratio, where it is compared with something.
+type quantity struct {
+	name    string
+	of      contestant
+	against *contestant
+	unit    string
+	max     float64
+}
+
+var quantities = []quantity{
+	{"Epoll.PollInto, 1 ready of 10,000 against 1 of 10", contestant{here, "epoll", one}, &contestant{here, "epoll", few}, "", 1.05},
+	{"Ping-pong, Epoll, Forever, against C with both threads on one CPU",
+		contestant{here, "pingpong", idle}, &contestant{inC, "pingpong-pinned", idle}, "", 1.15},
+	{"EpollSelector.Modify of data only, against the cheapest system call: below 1 there is none in it",
+		contestant{here, "selector-modify-data", idle}, &contestant{xsys, "syscall", idle}, "", 1},
+	{"EpollSelector.Modify of data only, against CPython",
+		contestant{here, "selector-modify-data", idle}, &contestant{cpython, "selector-modify-data", idle}, "", 0},
+	{"Heap for each descriptor registered in an EpollSelector", contestant{here, "heap-int", shape{5_000, 0}}, nil, " bytes", 80},
+	{"Heap for each *os.File registered in an EpollSelector", contestant{here, "heap-file", shape{5_000, 0}}, nil, " bytes", 80},
+	{"Threads that 10,000 goroutines add that wait on an Epoll each", contestant{here, "waiting-threads", shape{10_000, 0}}, nil, "", 16},
+	{"Heap and stack of each of these goroutines and its Epoll", contestant{here, "waiting-bytes", shape{10_000, 0}}, nil, " bytes", 4096},
+}
+
+func (b *bench) measureQuantities(report *strings.Builder) error {
+	t := table{
+		intro: "## Memory, threads and other numbers",
+		head:  []string{"quantity", "measured", "target", ""},
+	}
+	for _, q := range quantities {
+		if !b.starts("%s", q.name) {
+			continue
+		}
+		contestants := []contestant{q.of}
+		if q.against != nil {
+			contestants = append(contestants, *q.against)
+		}
+		samples, err := b.compare(contestants...)
+		if err != nil {
+			return err
+		}
+		measured := median(samples[0], value)
+		if q.against != nil {
+			measured = ratio(samples[0], samples[1])
+		}
+		limit := strings.TrimSuffix(number(q.max), ".00")
+		target, result := "", ""
+		switch {
+		case q.max == 0:
+		case measured <= q.max:
+			target, result = "≤ "+limit, "met"
+		default:
+			target, result = "≤ "+limit, "**not met**"
+		}
+		t.row(q.name, number(measured)+q.unit, target, result)
+	}
+	t.write(report)
+	return nil
+}
