@@ -98,7 +98,10 @@ func (b *bench) measureCalls(report *strings.Builder) error {
 Nanoseconds of one operation, and how many times as long it takes here. A wait has a timeout of 0 and says how many
 descriptors are watched and how many of these are ready. C and x/sys call the kernel in a loop, with prepared arguments, and
 keep what is ready in a prepared array; CPython calls its ` + "`select` or `selectors`" + `. Ping-pong is one byte that goes to
-and fro between two threads or goroutines over a socketpair; each waits until it can read, reads and writes.`,
+and fro between two threads or goroutines over a socketpair; each waits until it can read, reads and writes.
+
+The processes of C and CPython have one thread, so that the kernel need not count who uses the files that poll and select
+look at, which is nearly half of the cost. A Go program always has several threads.`,
 		head: []string{"operation", "C", "x/sys", "CPython", "pyselect", "÷ C", "÷ x/sys", "÷ CPython", "allocations", "target", ""},
 	}
 	for _, c := range calls {

@@ -57,13 +57,14 @@ func (b *bench) measureWaits(report *strings.Builder) (svg string, err error) {
 			c.values = append(c.values, median(samples[i], value))
 		}
 	}
-	fmt.Fprintf(report, "## Growth\n\n![The cost of a wait against the number of descriptors](%s)\n", plotName)
+	fmt.Fprintf(report, "## Growth\n\n![The cost of a wait against the number of descriptors](%s)\n\n"+
+		"In CPython, poll and select gain from its having one thread, as said above.\n", plotName)
 	return plot(counts, curves), nil
 }
 
 // plot draws the curves, dashed for CPython, with logarithmic axes. Its colours suit a light and a dark background.
 func plot(counts []int, curves []curve) string {
-	const width, height, left, right, top, bottom = 760, 470, 70, 30, 30, 100
+	const width, height, left, right, top, bottom = 780, 470, 90, 30, 30, 100
 	least, most := math.Inf(1), 0.0
 	for _, c := range curves {
 		for _, v := range c.values {
