@@ -12,7 +12,7 @@ import (
 	"github.com/pyselect/pyselect/selectors"
 )
 
-func newEpollSelector(b *testing.B, fds ...int) *selectors.EpollSelector {
+func watching(b *testing.B, fds ...int) *selectors.EpollSelector {
 	b.Helper()
 	sel, err := selectors.NewEpollSelector()
 	check(b, err)
@@ -39,7 +39,7 @@ var shapes = []testkit.Shape{
 func BenchmarkEpollSelectInto(b *testing.B) {
 	testkit.Run(b, shapes, func(b *testing.B, fds []int, ready int) {
 		testkit.Compare(b, func(b *testing.B) {
-			sel, buf := newEpollSelector(b, fds...), make([]selectors.Ready, len(fds))
+			sel, buf := watching(b, fds...), make([]selectors.Ready, len(fds))
 			for b.Loop() {
 				if n, err := sel.SelectInto(buf, 0); n != ready || err != nil {
 					b.Fatal(n, err)
@@ -52,7 +52,7 @@ func BenchmarkEpollSelectInto(b *testing.B) {
 func BenchmarkEpollSelect(b *testing.B) {
 	testkit.Run(b, shapes, func(b *testing.B, fds []int, ready int) {
 		testkit.Compare(b, func(b *testing.B) {
-			sel := newEpollSelector(b, fds...)
+			sel := watching(b, fds...)
 			for b.Loop() {
 				if found, err := sel.Select(0); len(found) != ready || err != nil {
 					b.Fatal(found, err)
@@ -66,7 +66,7 @@ func BenchmarkEpollModify(b *testing.B) {
 	fd := testkit.Eventfds(b, 1, 0)[0]
 	b.Run("events", func(b *testing.B) {
 		testkit.Compare(b, func(b *testing.B) {
-			sel := newEpollSelector(b, fd)
+			sel := watching(b, fd)
 			for events := write; b.Loop(); events ^= read | write {
 				_, err := sel.Modify(fd, events, nil)
 				check(b, err)
@@ -79,7 +79,7 @@ func BenchmarkEpollModify(b *testing.B) {
 		})
 	})
 	b.Run("data", func(b *testing.B) {
-		sel, data := newEpollSelector(b, fd), [2]any{"a", "b"}
+		sel, data := watching(b, fd), [2]any{"a", "b"}
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i ^= 1 {
 			_, err := sel.Modify(fd, read, data[i])
@@ -91,7 +91,7 @@ func BenchmarkEpollModify(b *testing.B) {
 func BenchmarkEpollRegisterUnregister(b *testing.B) {
 	fd := testkit.Eventfds(b, 1, 0)[0]
 	testkit.Compare(b, func(b *testing.B) {
-		sel := newEpollSelector(b)
+		sel := watching(b)
 		for b.Loop() {
 			_, err := sel.Register(fd, read, nil)
 			check(b, err)
@@ -110,7 +110,7 @@ func BenchmarkEpollRegisterUnregister(b *testing.B) {
 func BenchmarkEpollPingPong(b *testing.B) {
 	testkit.Compare(b, func(b *testing.B) {
 		testkit.PingPong(b, func(fd int) func() (int, error) {
-			sel, buf := newEpollSelector(b, fd), make([]selectors.Ready, 1)
+			sel, buf := watching(b, fd), make([]selectors.Ready, 1)
 			return func() (int, error) { return sel.SelectInto(buf, pyselect.Forever) }
 		})
 	}, func(b *testing.B) { testkit.PingPongEpollWait(b, -1) })
