@@ -44,6 +44,9 @@ var ForbidParking atomic.Bool
 
 // NewEpoll wraps epoll_create1(2).
 func NewEpoll() (*Epoll, error) {
+	if err := StartGoPoller(); err != nil {
+		return nil, err
+	}
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -131,6 +134,9 @@ func (e *Epoll) Arm(deadline Deadline) error {
 
 // open hands the descriptor to Go's poller.
 func (e *Epoll) open() error {
+	if err := StartGoPoller(); err != nil {
+		return err
+	}
 	if !ForbidParking.Load() {
 		if err := unix.SetNonblock(e.fd, true); err != nil {
 			return os.NewSyscallError("fcntl", err)

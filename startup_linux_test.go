@@ -1,0 +1,82 @@
+package pyselect_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+)
+
+const startupEnv = "PYSELECT_TEST_STARTUP"
+
+// In a process of its own, before anything has started Go's poller.
+func init() {
+	test := os.Getenv(startupEnv)
+	if test == "" {
+		return
+	}
+	const limit = 30
+	var spare [limit]int
+	exhaust := func(left int) {
+		unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: limit})
+		n := 0
+		for ; n < limit; n++ {
+			fd, err := unix.Dup(0)
+			if err != nil {
+				break
+			}
+			spare[n] = fd
+		}
+		for _, fd := range spare[n-left : n] {
+			unix.Close(fd)
+		}
+	}
+	switch test {
+	case "wait":
+		e, err := pyselect.NewEpoll()
+		if err != nil {
+			fmt.Println(err)
+		}
+		exhaust(0)
+		events, err := e.Poll(5*time.Millisecond, -1)
+		fmt.Println(len(events), err)
+	case "create with one left":
+		exhaust(1)
+		_, err := pyselect.NewEpoll()
+		fmt.Println(err)
+	case "create with two left":
+		exhaust(2)
+		_, err := pyselect.NewEpoll()
+		fmt.Println(err)
+	}
+	os.Exit(0)
+}
+
+// Go's runtime ends a process that is out of descriptors when the runtime needs its poller for the first time.
+func TestStartupOutOfDescriptors(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Skipf("the system does not say what this program is: %v", err)
+	}
+	for _, test := range []struct{ name, want string }{
+		{"wait", "0 <nil>\n"},
+		{"create with one left", "pyselect: epoll: eventfd: too many open files\n"},
+		{"create with two left", "pyselect: epoll: epoll_create1: too many open files\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cmd := exec.Command(exe)
+			cmd.Env = append(os.Environ(), startupEnv+"="+test.name)
+			out, err := cmd.CombinedOutput()
+			if exit, ok := err.(*exec.ExitError); err != nil && !ok {
+				t.Skipf("no program can be started: %v", err)
+			} else if string(out) != test.want {
+				t.Errorf("%v: %.300s, want %s", exit, out, test.want)
+			}
+		})
+	}
+}
