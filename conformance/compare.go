@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A runner runs tests in new processes of Python.
+type runner struct {
+	python  string
+	script  string
+	library string
+	dir     string
+}
+
+// results are what has come of one process.
+type results struct {
+	tests   map[string]result
+	calls   map[string]int // in Go, by name
+	handles int            // to what exists in Go, as Go counts them
+	held    int            // the same as Python counts them
+}
+
+type result struct {
+	Outcome string
+	Detail  string
+}
+
+const plain = "cpython"
+
+// run runs tests, given by their names, until the end of all.
+func (r *runner) run(mode string, names ...string) (*results, error) {
+	dir, err := os.MkdirTemp(r.dir, mode)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "results")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, r.python, append([]string{r.script, mode, file}, names...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PYSELECT_LIBRARY="+r.library)
+	var output bytes.Buffer // a pipe, which tests wait for
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.WaitDelay = time.Minute // for what a test may have left running
+	failure := cmd.Run()
+
+	lines, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w\n%s", failure, err, output.Bytes())
+	}
+	res := &results{tests: map[string]result{}}
+	var started string
+	for line := range bytes.Lines(lines) {
+		var v struct {
+			Started, Test string
+			End           bool
+			result
+			Held, Handles int
+			Calls         map[string]int
+		}
+		if err := json.Unmarshal(line, &v); err != nil {
+			return nil, fmt.Errorf("results: %w", err)
+		}
+		switch {
+		case v.End:
+			res.calls, res.held, res.handles = v.Calls, v.Held, v.Handles
+			return res, failure
+		case v.Test != "":
+			res.tests[v.Test] = v.result
+		default:
+			started = v.Started
+		}
+	}
+	tail := output.Bytes()
+	tail = tail[max(0, len(tail)-4000):]
+	return nil, fmt.Errorf("%s ended at %s: %v\n%s", mode, started, failure, tail)
+}
+
+// both runs tests on plain CPython and with replaced modules, at the same time.
+func (r *runner) both(mode string, names ...string) (theirs, ours *results, err error) {
+	var wg sync.WaitGroup
+	var theirErr error
+	wg.Go(func() { theirs, theirErr = r.run(plain, names...) })
+	ours, err = r.run(mode, names...)
+	wg.Wait()
+	if err == nil {
+		err = theirErr
+	}
+	return theirs, ours, err
+}
+
+// A comparison is what has come of a suite.
+type comparison struct {
+	ours      *results
+	different []string // tests
+	notes     []string
+	problems  []string
+}
+
+func (r *runner) compare(s suite) (*comparison, error) {
+	theirs, ours, err := r.both(s.mode, s.tests)
+	if err != nil {
+		return nil, err
+	}
+	c := &comparison{ours: ours}
+	for _, test := range union(theirs.tests, ours.tests) {
+		if theirs.tests[test].Outcome != ours.tests[test].Outcome {
+			c.different = append(c.different, test)
+		}
+	}
+	unexplained := c.expect(s, theirs)
+	if err := r.again(s, unexplained, c, theirs); err != nil {
+		return nil, err
+	}
+	if len(ours.tests) == 0 {
+		c.problems = append(c.problems, s.name+": there are no tests")
+	}
+	for _, call := range s.calls {
+		if ours.calls[call] == 0 {
+			c.problems = append(c.problems, fmt.Sprintf("%s: %s was never called in Go", s.name, call))
+		}
+	}
+	if ours.handles != ours.held {
+		c.problems = append(c.problems, fmt.Sprintf("%s: Go has %d handles, Python %d", s.name, ours.handles, ours.held))
+	}
+	return c, nil
+}
+
+// expect explains the differences that are expected, and returns the others.
+func (c *comparison) expect(s suite, theirs *results) (unexplained []string) {
+	reasons := expected[s.name]
+	for _, test := range c.different {
+		if reason := reasons[test]; reason != "" {
+			c.notes = append(c.notes, fmt.Sprintf("%s: %s", test, reason))
+		} else {
+			unexplained = append(unexplained, test)
+		}
+	}
+	for _, test := range slices.Sorted(maps.Keys(reasons)) {
+		// Another version of Python may not have the test.
+		if _, ok := theirs.tests[test]; ok && !slices.Contains(c.different, test) {
+			c.problems = append(c.problems, fmt.Sprintf("%s: %s is as on plain CPython, but expected to differ", s.name, test))
+		}
+	}
+	return unexplained
+}
+
+// again runs tests that differ three times more, without the others. One that does not differ then depends on the load of
+// the machine; it is not a problem, but printed.
+func (r *runner) again(s suite, tests []string, c *comparison, theirs *results) error {
+	if tests == nil {
+		return nil
+	}
+	different := map[string]string{} // by test, the details
+	for range 3 {
+		theirs, ours, err := r.both(s.mode, tests...)
+		if err != nil {
+			return err
+		}
+		for _, test := range tests {
+			a, b := theirs.tests[test], ours.tests[test]
+			if a.Outcome != b.Outcome || a.Outcome == "" {
+				different[test] = fmt.Sprintf("%q on plain CPython, %q here\n%s%s", a.Outcome, b.Outcome, a.Detail, b.Detail)
+			}
+		}
+	}
+	for _, test := range tests {
+		if details, ok := different[test]; ok {
+			c.problems = append(c.problems, fmt.Sprintf("%s: %s: %s", s.name, test, details))
+			continue
+		}
+		first := fmt.Sprintf("%q on plain CPython, %q here", theirs.tests[test].Outcome, c.ours.tests[test].Outcome)
+		c.notes = append(c.notes, fmt.Sprintf("%s: %s: %s, but the same three times again", s.name, test, first))
+	}
+	return nil
+}
+
+func union(a, b map[string]result) []string {
+	keys := slices.Collect(maps.Keys(a))
+	for key := range b {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}

@@ -1,0 +1,150 @@
+// Conformance runs CPython's own tests, unchanged, on pyselect: its modules select and selectors are replaced by two that
+// call Go, and each test has to end as it does on plain CPython. Where one does not, and this is no expected difference, the
+// exit status says so.
+//
+//	cd conformance && go run .
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A suite is tests of CPython, and what to replace for them.
+type suite struct {
+	name  string
+	mode  string   // what is replaced, see python/run.py
+	tests string   // a Python module or package
+	calls []string // what has to be called in Go
+}
+
+var suites = []suite{
+	{"test_select", "select", "test.test_select", []string{"Select", "waitable.Fileno"}},
+	{"test_poll", "select", "test.test_poll", append(pollCalls, "waitable.Fileno")},
+	{"test_epoll", "select", "test.test_epoll", append(epollCalls, "EpollFromFd", "Epoll.Closed", "waitable.Fileno")},
+	{"test_selectors, selectors.py on `Select`, `Poll`, `Epoll`", "select", "test.test_selectors",
+		slices.Concat([]string{"Select"}, pollCalls, epollCalls)},
+	{"test_selectors", "selectors", "test.test_selectors", append(selectorCalls("Select", "Poll", "Epoll", "Default"),
+		"waitable.Fileno", "EpollSelector.Fileno", "PollSelector.Keys", "PollSelector.Len")},
+	{"test_socketserver", "selectors", "test.test_socketserver", []string{"PollSelector.Register", "PollSelector.Select"}},
+	{"test_subprocess", "selectors", "test.test_subprocess", []string{"PollSelector.Register", "PollSelector.Unregister",
+		"PollSelector.Select", "SelectSelector.Register", "SelectSelector.Unregister", "SelectSelector.Select"}},
+	{"test_asyncio", "selectors", "test.test_asyncio", selectorCalls("Select", "Poll", "Epoll", "Default")},
+}
+
+var (
+	pollCalls  = []string{"NewPoll", "Poll.Register", "Poll.Modify", "Poll.Unregister", "Poll.Poll"}
+	epollCalls = []string{"NewEpoll", "Epoll.Register", "Epoll.Modify", "Epoll.Unregister", "Epoll.Poll", "Epoll.Fileno",
+		"Epoll.Close"}
+)
+
+func selectorCalls(kinds ...string) []string {
+	var calls []string
+	for _, kind := range kinds {
+		calls = append(calls, "New"+kind+"Selector")
+		for _, method := range []string{"Register", "Unregister", "Modify", "Key", "Select", "Close"} {
+			calls = append(calls, kind+"Selector."+method)
+		}
+	}
+	return calls
+}
+
+func main() {
+	python := flag.String("python", "", "Python `program`; by default python3 or /usr/bin/python3, whichever has its tests")
+	only := flag.String("suite", "", "run only the suites whose `name` begins so")
+	verbose := flag.Bool("v", false, "print the calls that went through Go")
+	flag.Parse()
+	failed, err := run(*python, *only, *verbose)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+	}
+	if failed || err != nil {
+		os.Exit(1)
+	}
+}
+
+func run(python, only string, verbose bool) (failed bool, err error) {
+	interpreter, version, err := findPython(python)
+	if err != nil {
+		return false, err
+	}
+	dir, err := os.MkdirTemp("", "conformance")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	library := filepath.Join(dir, "pyselect.so")
+	if out, err := exec.Command("go", "build", "-buildmode=c-shared", "-o", library, "./bridge").CombinedOutput(); err != nil {
+		return false, fmt.Errorf("build: %w\n%s", err, out)
+	}
+	script, err := filepath.Abs("python/run.py")
+	if err != nil {
+		return false, err
+	}
+	r := runner{interpreter, script, library, dir}
+
+	fmt.Printf("CPython %s, its own tests:\n\n", version)
+	fmt.Println("| suite | run | passed | skipped | failed | the same on plain CPython |")
+	fmt.Println("| --- | --- | --- | --- | --- | --- |")
+	var notes, problems []string
+	calls := map[string]map[string]int{}
+	for _, s := range suites {
+		if !strings.HasPrefix(s.name, only) {
+			continue
+		}
+		c, err := r.compare(s)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", s.name, err)
+		}
+		n := map[string]int{}
+		for _, result := range c.ours.tests {
+			n[result.Outcome]++
+		}
+		all := len(c.ours.tests)
+		fmt.Printf("| %s | %d | %d | %d | %d | %d |\n",
+			s.name, all, n["passed"], n["skipped"], all-n["passed"]-n["skipped"], all-len(c.different))
+		notes = append(notes, c.notes...)
+		problems = append(problems, c.problems...)
+		calls[s.name] = c.ours.calls
+	}
+	if verbose {
+		fmt.Println("\n| suite | calls that went through Go |\n| --- | --- |")
+		for _, s := range suites {
+			var list []string
+			for _, name := range slices.Sorted(maps.Keys(calls[s.name])) {
+				list = append(list, fmt.Sprintf("%s %d", name, calls[s.name][name]))
+			}
+			if list != nil {
+				fmt.Printf("| %s | %s |\n", s.name, strings.Join(list, ", "))
+			}
+		}
+	}
+	printList("Different, as expected, or only once:", notes)
+	printList("Problems:", problems)
+	return problems != nil, nil
+}
+
+func printList(title string, lines []string) {
+	if lines != nil {
+		fmt.Printf("\n%s\n\n- %s\n", title, strings.Join(lines, "\n- "))
+	}
+}
+
+// findPython returns a Python program that has its tests, and its version.
+func findPython(program string) (interpreter, version string, err error) {
+	for _, candidate := range slices.Compact([]string{cmp.Or(program, "python3"), cmp.Or(program, "/usr/bin/python3")}) {
+		const ask = "import sys, platform, test.test_selectors, test.test_asyncio; print(sys.executable, platform.python_version())"
+		if out, err := exec.Command(candidate, "-c", ask).Output(); err == nil {
+			_, err := fmt.Sscan(string(out), &interpreter, &version)
+			return interpreter, version, err
+		}
+	}
+	return "", "", fmt.Errorf("found no Python that has its own tests: on Debian, install python3 and libpython3-testsuite")
+}

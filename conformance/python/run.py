@@ -1,0 +1,107 @@
+"""Runs tests of CPython and writes what comes of each.
+
+usage: run.py MODE RESULTS TEST...
+
+MODE says what to import as select and selectors: "cpython" is what belongs to Python, "select" the Go library as select
+and CPython's selectors on top of it, "selectors" the Go library as both. RESULTS is a file, of one JSON object per line.
+"""
+
+import importlib.util
+import sys
+
+
+def stand_in(mode):
+    """Has to come before anything imports the modules that it replaces."""
+    import pyselect_select
+
+    sys.modules["select"] = pyselect_select
+    if mode == "selectors":
+        spec = importlib.util.find_spec("selectors")
+        cpython = importlib.util.module_from_spec(spec)
+        sys.modules["cpython_selectors"] = cpython
+        spec.loader.exec_module(cpython)
+
+        import pyselect_selectors
+
+        sys.modules["selectors"] = pyselect_selectors
+
+
+def main(mode, results, *names):
+    if mode != "cpython":
+        early = {"select", "selectors"} & sys.modules.keys()
+        assert not early, f"imported too early: {early}"
+        stand_in(mode)
+
+    # Not before here, because these import the modules above.
+    import faulthandler
+    import gc
+    import json
+    import unittest
+
+    faulthandler.dump_traceback_later(540, exit=True)
+
+    with open(results, "w", buffering=1) as file:
+
+        def write(**line):
+            print(json.dumps(line), file=file)
+
+        class Result(unittest.TestResult):
+            def startTest(self, test):
+                super().startTest(test)
+                self.outcome = {"outcome": "passed"}
+                write(started=test.id())
+
+            def stopTest(self, test):
+                super().stopTest(test)
+                write(test=test.id(), **self.outcome)
+                self.outcome = None
+
+            def note(self, test, outcome, detail):
+                if self.outcome is None:  # of setUpClass or setUpModule
+                    write(test=test.id(), outcome=outcome, detail=detail)
+                elif self.outcome["outcome"] in ("passed", "skipped"):
+                    self.outcome = {"outcome": outcome, "detail": detail}
+
+            outcome = None
+
+            def addError(self, test, err):
+                self.note(test, "error", self._exc_info_to_string(err, test))
+
+            def addFailure(self, test, err):
+                self.note(test, "failed", self._exc_info_to_string(err, test))
+
+            def addSubTest(self, test, subtest, err):
+                if err is not None:
+                    outcome = "failed" if issubclass(err[0], test.failureException) else "error"
+                    self.note(test, outcome, f"{subtest}\n{self._exc_info_to_string(err, test)}")
+
+            def addSkip(self, test, reason):
+                self.note(test, "skipped", reason)
+
+            def addExpectedFailure(self, test, err):
+                self.note(test, "expected failure", self._exc_info_to_string(err, test))
+
+            def addUnexpectedSuccess(self, test):
+                self.note(test, "unexpected success", "")
+
+        for name in names:
+            try:
+                suite = unittest.defaultTestLoader.loadTestsFromName(name)
+            except unittest.SkipTest as e:
+                write(test=name, outcome="skipped", detail=str(e))
+            else:
+                suite.run(Result())
+                del suite
+
+        faulthandler.cancel_dump_traceback_later()
+        if mode == "cpython":
+            write(end=True)
+        else:
+            import binding
+
+            gc.collect()
+            held = sum(issubclass(type(obj), binding.Handle) for obj in gc.get_objects())
+            write(end=True, held=held, **binding.statistics())
+
+
+main(*sys.argv[1:])
