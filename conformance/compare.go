@@ -47,7 +47,7 @@ func (r *runner) run(mode string, names ...string) (*results, error) {
 	file := filepath.Join(dir, "results")
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, r.python, append([]string{r.script, mode, file}, names...)...)
+	cmd := exec.CommandContext(ctx, r.python, append([]string{"-B", r.script, mode, file}, names...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PYSELECT_LIBRARY="+r.library)
 	var output bytes.Buffer // a pipe, which tests wait for

@@ -146,5 +146,5 @@ func findPython(program string) (interpreter, version string, err error) {
 			return interpreter, version, err
 		}
 	}
-	return "", "", fmt.Errorf("found no Python that has its own tests: on Debian, install python3 and libpython3-testsuite")
+	return "", "", fmt.Errorf("found no Python that has its own tests: on Debian 12, install python3 and libpython3.11-testsuite")
 }

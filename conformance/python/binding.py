@@ -72,6 +72,8 @@ def function(name, *argtypes, restype=None):
     f.restype = restype
 
     def call(*args):
+        if _in_child:
+            raise RuntimeError("Go cannot be called in the child of a fork")
         failure = Failure()
         result = f(*args, byref(failure))
         if failure.kind:
@@ -82,7 +84,6 @@ def function(name, *argtypes, restype=None):
 
 
 RAISED, NOT_WAITABLE, INVALID, CLOSED, NOT_REGISTERED, REGISTERED, CONCURRENT_POLL, OTHER = range(1, 9)  # kinds of a Failure
-
 
 
 class ClosedError(ValueError):
@@ -102,13 +103,13 @@ EXCEPTIONS = {
 def exception(failure):
     text = failure.text.decode(errors="replace")
     if failure.kind == RAISED:
-        return _raised.exception
+        return _raised.__dict__.pop("exception")
     if failure.kind == OTHER:
         return OSError(failure.errno, text)
     return EXCEPTIONS[failure.kind](text)
 
 
-_raised = threading.local()  # what the last call of fileno has raised
+_raised = threading.local()  # the exception of the last call of fileno
 
 
 @ctypes.CFUNCTYPE(c_int, c_size_t, POINTER(c_int64))
@@ -164,7 +165,7 @@ class Handle:
         self._as_parameter_ = handle
 
     def __del__(self):
-        if hasattr(self, "_as_parameter_"):
+        if hasattr(self, "_as_parameter_") and not _in_child:
             lib.Release(self)
 
 
@@ -173,14 +174,15 @@ lib.Release.restype = None
 
 
 def _forked():
-    # Go cannot be called in the child of a fork, which has one of its threads only. Nothing of it needs to be released.
-    Handle.__del__ = lambda self: None
+    global _in_child
+    _in_child = True
 
 
+_in_child = False  # of a fork, which has one of Go's threads only: no call would return
 os.register_at_fork(after_in_child=_forked)
 
 FOREVER = (1 << 63) - 1
-SLICE = 20_000_000
+SLICE = 20_000_000  # nanoseconds
 
 
 def nanoseconds(timeout, unit):
@@ -196,13 +198,17 @@ def nanoseconds(timeout, unit):
     return as_int64(ns)
 
 
+def in_main_thread():
+    return threading.current_thread() is threading.main_thread()
+
+
 def wait(poll, timeout):
     """Return poll(timeout).
 
     Python calls the handlers of signals in the main thread and between two of its instructions: not during a call of Go,
     which goes on waiting after a signal. So the main thread waits in slices.
     """
-    if timeout <= SLICE or threading.current_thread() is not threading.main_thread():
+    if timeout <= SLICE or not in_main_thread():
         return poll(timeout)
     end = monotonic_ns() + timeout
     while True:

@@ -3,14 +3,14 @@
 What the types of Go check, masks and numbers of the right size, is checked here. All else is up to the Go library.
 """
 
-import math
+import operator
 import os
 from ctypes import POINTER, byref, c_int, c_int64, c_size_t, c_uint32
 
 import binding
-from binding import Event, EventList, FOREVER, Handle, Object, ObjectList, from_go, function, nanoseconds, take, to_go
+from binding import EventList, FOREVER, Handle, Object, ObjectList, from_go, function, in_main_thread, nanoseconds, take, to_go
 
-globals().update(binding.CONSTANTS)
+globals().update(binding.CONSTANTS)  # POLLIN and so on
 EPOLL_CLOEXEC = os.O_CLOEXEC
 error = OSError
 
@@ -34,7 +34,7 @@ def select(rlist, wlist, xlist, timeout=None, /):
 
 
 def _poll_mask(mask):
-    mask = mask.__index__()
+    mask = operator.index(mask)
     if mask < 0:
         raise ValueError("value must be positive")
     if mask > 0xFFFF:
@@ -43,13 +43,15 @@ def _poll_mask(mask):
 
 
 def _epoll_mask(mask):
-    return mask.__index__() & 0xFFFFFFFF
+    return operator.index(mask) & 0xFFFFFFFF
 
 
 def _wait(poll, timeout, unit):
     """Wait where a negative timeout is for ever."""
     ns = nanoseconds(timeout, unit)
-    return binding.wait(poll, ns if ns >= 0 else FOREVER)
+    if ns < 0 and in_main_thread():
+        ns = FOREVER  # which can be sliced
+    return binding.wait(poll, ns)
 
 
 def _pair(event):
@@ -68,7 +70,7 @@ class _Poll(Handle):
     def __new__(cls):
         raise TypeError(f"cannot create '{cls.__module__}.{cls.__name__}' instances")
 
-    def register(self, fd, eventmask=binding.CONSTANTS["POLLIN"] | binding.CONSTANTS["POLLPRI"] | binding.CONSTANTS["POLLOUT"], /):
+    def register(self, fd, eventmask=POLLIN | POLLPRI | POLLOUT, /):
         _poll_register(self, to_go(fd), _poll_mask(eventmask))
 
     def modify(self, fd, eventmask, /):
@@ -107,10 +109,7 @@ _epoll_poll = function("EpollPoll", c_size_t, c_int64, c_int, POINTER(EventList)
 
 class epoll(Handle):
     def __init__(self, sizehint=-1, flags=0):
-        sizehint = sizehint.__index__() if hasattr(sizehint, "__index__") else None
-        if sizehint is None:
-            raise TypeError("sizehint must be an integer")
-        if sizehint < -1 or sizehint == 0:
+        if operator.index(sizehint) < -1 or sizehint == 0:
             raise ValueError("sizehint must be positive or -1")
         if flags not in (0, EPOLL_CLOEXEC):
             raise OSError("invalid flags")
@@ -132,7 +131,7 @@ class epoll(Handle):
     def fileno(self):
         return _epoll_fileno(self)
 
-    def register(self, fd, eventmask=binding.CONSTANTS["EPOLLIN"] | binding.CONSTANTS["EPOLLPRI"] | binding.CONSTANTS["EPOLLOUT"]):
+    def register(self, fd, eventmask=EPOLLIN | EPOLLPRI | EPOLLOUT):
         _epoll_register(self, to_go(fd), _epoll_mask(eventmask))
 
     def modify(self, fd, eventmask):
