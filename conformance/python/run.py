@@ -43,8 +43,11 @@ def main(mode, results, *names):
 
     with open(results, "w", buffering=1) as file:
 
+        pid = os.getpid()
+
         def write(**line):
-            print(json.dumps(line), file=file)
+            if os.getpid() == pid:  # and not a fork that a test has left
+                print(json.dumps(line), file=file)
 
         class Result(unittest.TestResult):
             def startTest(self, test):
@@ -103,7 +106,6 @@ def main(mode, results, *names):
             gc.collect()
             held = sum(issubclass(type(obj), binding.Handle) for obj in gc.get_objects())
             write(end=True, held=held, **binding.statistics())
-    os._exit(0)  # whatever threads and processes the tests have left
 
 
 main(*sys.argv[1:])
