@@ -15,16 +15,7 @@ var expected = map[string]map[string]string{
 		"test.test_selectors.PollSelectorTestCase.test_modify_unregister":    mocked,
 		"test.test_selectors.EpollSelectorTestCase.test_modify_unregister":   mocked,
 	},
-	"test_asyncio": { // from CPython 3.12 on
-		"test.test_asyncio.test_unix_events.TestFork.test_fork_asyncio_run":          forked,
-		"test.test_asyncio.test_unix_events.TestFork.test_fork_asyncio_subprocess":   forked,
-		"test.test_asyncio.test_unix_events.TestFork.test_fork_not_share_event_loop": forked,
-	},
 }
 
-const (
-	mocked = "replaces the poll object inside of CPython's class by a mock, and there is none here; " +
-		"the same is tested in Go, as TestModifyRefusedByKernel"
-
-	forked = "makes a new event loop in the child of a fork, where no Go program can run"
-)
+const mocked = "replaces the poll object inside of CPython's class by a mock, and there is none here; " +
+	"the same is tested in Go, as TestModifyRefusedByKernel"

@@ -178,7 +178,7 @@ def _forked():
     _in_child = True
 
 
-_in_child = False  # of a fork, which has one of Go's threads only: no call would return
+_in_child = False  # of a fork, see run.py
 os.register_at_fork(after_in_child=_forked)
 
 FOREVER = (1 << 63) - 1

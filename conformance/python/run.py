@@ -6,25 +6,30 @@ MODE says what to import as select and selectors: "cpython" is what belongs to P
 and CPython's selectors on top of it, "selectors" the Go library as both. RESULTS is a file, of one JSON object per line.
 """
 
-import importlib.util
+import importlib
 import os
 import sys
 
 
 def stand_in(mode):
-    """Has to come before anything imports the modules that it replaces."""
-    import pyselect_select
-
-    sys.modules["select"] = pyselect_select
+    """Has to come before anything else imports the modules that it replaces."""
+    cpython = {name: importlib.import_module(name) for name in ("select", "selectors")}
+    sys.modules["cpython_selectors"] = sys.modules.pop("selectors")
+    sys.modules["select"] = importlib.import_module("pyselect_select")
     if mode == "selectors":
-        spec = importlib.util.find_spec("selectors")
-        cpython = importlib.util.module_from_spec(spec)
-        sys.modules["cpython_selectors"] = cpython
-        spec.loader.exec_module(cpython)
+        sys.modules["selectors"] = importlib.import_module("pyselect_selectors")
 
-        import pyselect_selectors
+    import select
+    import selectors
 
-        sys.modules["selectors"] = pyselect_selectors
+    def forked():
+        # Go cannot run in the child of a fork, which has one of its threads only: what is made there is CPython's.
+        for name in "select", "poll", "epoll":
+            setattr(select, name, getattr(cpython["select"], name))
+        for name in "SelectSelector", "PollSelector", "EpollSelector", "DefaultSelector":
+            setattr(selectors, name, getattr(cpython["selectors"], name))
+
+    os.register_at_fork(after_in_child=forked)
 
 
 def main(mode, results, *names):
