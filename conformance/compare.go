@@ -30,6 +30,16 @@ type results struct {
 	held    int            // the same as Python counts them
 }
 
+// summary returns the cells of the table: run, passed, skipped, failed.
+func (r *results) summary() string {
+	n := map[string]int{}
+	for _, test := range r.tests {
+		n[test.Outcome]++
+	}
+	all := len(r.tests)
+	return fmt.Sprintf("%d | %d | %d | %d", all, n["passed"], n["skipped"], all-n["passed"]-n["skipped"])
+}
+
 type result struct {
 	Outcome string
 	Detail  string
@@ -103,6 +113,7 @@ func (r *runner) both(mode string, names ...string) (theirs, ours *results, err 
 // A comparison is what has come of a suite.
 type comparison struct {
 	ours      *results
+	theirs    *results
 	different []string // tests
 	notes     []string
 	problems  []string
@@ -113,14 +124,14 @@ func (r *runner) compare(s suite) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{ours: ours}
+	c := &comparison{ours: ours, theirs: theirs}
 	for _, test := range union(theirs.tests, ours.tests) {
 		if theirs.tests[test].Outcome != ours.tests[test].Outcome {
 			c.different = append(c.different, test)
 		}
 	}
-	unexplained := c.expect(s, theirs)
-	if err := r.again(s, unexplained, c, theirs); err != nil {
+	unexplained := c.expect(s)
+	if err := r.again(s, unexplained, c); err != nil {
 		return nil, err
 	}
 	if len(ours.tests) == 0 {
@@ -138,7 +149,7 @@ func (r *runner) compare(s suite) (*comparison, error) {
 }
 
 // expect explains the differences that are expected, and returns the others.
-func (c *comparison) expect(s suite, theirs *results) (unexplained []string) {
+func (c *comparison) expect(s suite) (unexplained []string) {
 	reasons := expected[s.name]
 	for _, test := range c.different {
 		if reason := reasons[test]; reason != "" {
@@ -149,7 +160,7 @@ func (c *comparison) expect(s suite, theirs *results) (unexplained []string) {
 	}
 	for _, test := range slices.Sorted(maps.Keys(reasons)) {
 		// Another version of Python may not have the test.
-		if _, ok := theirs.tests[test]; ok && !slices.Contains(c.different, test) {
+		if _, ok := c.theirs.tests[test]; ok && !slices.Contains(c.different, test) {
 			c.problems = append(c.problems, fmt.Sprintf("%s: %s is as on plain CPython, but expected to differ", s.name, test))
 		}
 	}
@@ -158,7 +169,7 @@ func (c *comparison) expect(s suite, theirs *results) (unexplained []string) {
 
 // again runs tests that differ three times more, without the others. One that does not differ then depends on the load of
 // the machine; it is not a problem, but printed.
-func (r *runner) again(s suite, tests []string, c *comparison, theirs *results) error {
+func (r *runner) again(s suite, tests []string, c *comparison) error {
 	if tests == nil {
 		return nil
 	}
@@ -180,7 +191,7 @@ func (r *runner) again(s suite, tests []string, c *comparison, theirs *results) 
 			c.problems = append(c.problems, fmt.Sprintf("%s: %s: %s", s.name, test, details))
 			continue
 		}
-		first := fmt.Sprintf("%q on plain CPython, %q here", theirs.tests[test].Outcome, c.ours.tests[test].Outcome)
+		first := fmt.Sprintf("%q on plain CPython, %q here", c.theirs.tests[test].Outcome, c.ours.tests[test].Outcome)
 		c.notes = append(c.notes, fmt.Sprintf("%s: %s: %s, but the same three times again", s.name, test, first))
 	}
 	return nil
