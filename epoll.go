@@ -85,7 +85,9 @@ func EpollFromFd(fd int) (*Epoll, error) {
 }
 
 func newEpoll(ep *sys.Epoll, most int) *Epoll {
-	return &Epoll{ep: ep, turn: sys.NewTurn(), most: most}
+	e := &Epoll{ep: ep, turn: sys.NewTurn(), most: most}
+	e.lookFirst.Store(true)
+	return e
 }
 
 // Close closes the descriptor and ends all waits with an error that is os.ErrClosed. Closing again does nothing. It mirrors
@@ -219,14 +221,16 @@ func (e *Epoll) poll(dst []EpollEvent, room int, timeout time.Duration) ([]Epoll
 		if err := e.arm(deadline); err != nil {
 			return dst, err
 		}
-		slept, err := e.ep.Block(deadline)
-		if err != nil {
-			return dst, opError("epoll poll", err)
-		}
+		slept, blockErr := e.ep.Block(deadline)
 		e.lookFirst.Store(!slept)
 		dst, err := e.look(dst, room)
-		if len(dst) > 0 || err != nil || deadline.Left() == 0 {
+		switch {
+		case len(dst) > 0 || err != nil:
 			return dst, err
+		case blockErr != nil:
+			return dst, opError("epoll poll", blockErr)
+		case deadline.Left() == 0:
+			return dst, nil
 		}
 	}
 }

@@ -615,6 +615,23 @@ func TestEpollNested(t *testing.T) {
 	})
 }
 
+// Go's poller does not count where no wait had to block.
+func TestEpollNestedWithoutBlocking(t *testing.T) {
+	testkit.NoLeaks(t)
+	r := readable(t)
+	e := newEpoll(t, 0, r)
+	for range 2 {
+		events, err := e.Poll(time.Hour, -1)
+		check(t, err)
+		equal(t, "ready", events, epollIn(r)...)
+	}
+	for range 4 {
+		inner := newEpoll(t, 0)
+		check(t, e.Register(inner, pyselect.EPOLLIN))
+		e = inner
+	}
+}
+
 func TestEpollFromFd(t *testing.T) {
 	testkit.NoLeaks(t)
 	for _, fd := range []int{-1, math.MinInt} {
@@ -646,18 +663,31 @@ func TestEpollFromFd(t *testing.T) {
 func TestEpollFromFdOfSomethingElse(t *testing.T) {
 	testkit.NoLeaks(t)
 	r, _ := testkit.Pipe(t)
-	fd := dup(t, r)
-	e, err := pyselect.EpollFromFd(fd)
-	check(t, err)
 	for _, timeout := range []time.Duration{0, time.Millisecond, pyselect.Forever} {
-		_, err := e.Poll(timeout, -1)
-		wantError(t, err, unix.EINVAL, "epoll poll")
+		fd := dup(t, r)
+		e, err := pyselect.EpollFromFd(fd)
+		check(t, err)
+		for range 2 {
+			_, err := e.Poll(timeout, -1)
+			wantError(t, err, unix.EINVAL, "epoll poll")
+		}
+		wantError(t, e.Register(r, pyselect.EPOLLIN), unix.EINVAL, "epoll register")
+		check(t, e.Close())
+		if isOpen(fd) {
+			t.Error("descriptor is open after Close")
+		}
 	}
-	wantError(t, e.Register(r, pyselect.EPOLLIN), unix.EINVAL, "epoll register")
+	check(t, unix.SetNonblock(r, false))
+	e, err := pyselect.EpollFromFd(dup(t, r))
+	check(t, err)
+	_, err = e.Poll(time.Hour, -1)
+	wantError(t, err, unix.EINVAL, "epoll poll")
+	flags, err := unix.FcntlInt(uintptr(r), unix.F_GETFL, 0)
+	check(t, err)
+	if flags&unix.O_NONBLOCK != 0 {
+		t.Error("what is no epoll has become non-blocking")
+	}
 	check(t, e.Close())
-	if isOpen(fd) {
-		t.Error("descriptor is open after Close")
-	}
 }
 
 func TestEpollFromFdOfNothing(t *testing.T) {

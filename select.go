@@ -43,10 +43,7 @@ func Select[F any](rlist, wlist, xlist []F, timeout time.Duration) (readable, wr
 			return nil, nil, nil, err
 		}
 	}
-	if err := c.addAll(); err != nil {
-		return nil, nil, nil, err
-	}
-	n, err := c.sets.Select(deadline)
+	n, err := c.wait(deadline)
 	runtime.KeepAlive(lists)
 	if err != nil {
 		return nil, nil, nil, c.explain(err)
@@ -79,10 +76,6 @@ func listError(set, i int, err error) error {
 	return fmt.Errorf("pyselect: select: %s[%d]: %w", listNames[set], i, err)
 }
 
-func badFdError(set, i, fd int, err error) error {
-	return listError(set, i, fmt.Errorf("fd %d: %w", fd, err))
-}
-
 // resolve fills in the descriptors of a list.
 func resolve[F any](c *selectCall, set int, list []F) error {
 	fds := slices.Grow(c.fds[set], len(list))[:len(list)]
@@ -113,13 +106,14 @@ func checkAll(fds, ints []int) (n int, err error) {
 	return len(ints), nil
 }
 
-func (c *selectCall) addAll() error {
+// wait returns how often a descriptor is ready.
+func (c *selectCall) wait(deadline sys.Deadline) (n int, err error) {
 	for set, fds := range c.fds {
-		if i, err := c.sets.Add(set, fds...); err != nil {
-			return badFdError(set, i, fds[i], err)
+		if err := c.sets.Add(set, fds...); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return c.sets.Select(deadline)
 }
 
 // ready returns the objects of a list that the last wait has found ready; n in all lists were.
@@ -141,7 +135,7 @@ func (c *selectCall) explain(err error) error {
 	for set, fds := range c.fds {
 		for i, fd := range fds {
 			if err := sys.Probe(fd); err != nil {
-				return badFdError(set, i, fd, err)
+				return listError(set, i, fmt.Errorf("fd %d: %w", fd, err))
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -67,7 +68,7 @@ func (r *runner) run(mode string, names ...string) (*results, error) {
 
 	lines, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w\n%s", failure, err, output.Bytes())
+		return nil, fmt.Errorf("%w\n%s", errors.Join(failure, err), output.Bytes())
 	}
 	res := &results{tests: map[string]result{}}
 	var started string

@@ -27,8 +27,8 @@ type suite struct {
 
 var suites = []suite{
 	{"test_select", "select", "test.test_select", []string{"Select", "waitable.Fileno"}},
-	{"test_poll", "select", "test.test_poll", append(pollCalls, "waitable.Fileno")},
-	{"test_epoll", "select", "test.test_epoll", append(epollCalls, "EpollFromFd", "Epoll.Closed", "waitable.Fileno")},
+	{"test_poll", "select", "test.test_poll", slices.Concat(pollCalls, []string{"waitable.Fileno"})},
+	{"test_epoll", "select", "test.test_epoll", slices.Concat(epollCalls, []string{"EpollFromFd", "Epoll.Closed", "waitable.Fileno"})},
 	{"test_selectors, selectors.py on `Select`, `Poll`, `Epoll`", "select", "test.test_selectors",
 		slices.Concat([]string{"Select"}, pollCalls, epollCalls)},
 	{"test_selectors", "selectors", "test.test_selectors", append(selectorCalls("Select", "Poll", "Epoll", "Default"),
@@ -90,6 +90,9 @@ func run(python, only string, verbose bool) (failed bool, err error) {
 	}
 	r := runner{interpreter, script, library, dir}
 
+	if !slices.ContainsFunc(suites, func(s suite) bool { return strings.HasPrefix(s.name, only) }) {
+		return false, fmt.Errorf("no suite has a name that begins with %q", only)
+	}
 	fmt.Printf("CPython %s, its own tests:\n\n", version)
 	fmt.Println("| suite | run | passed | skipped | failed | on plain CPython: run | passed | skipped | failed | with another result |")
 	fmt.Println("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -134,10 +137,10 @@ func printList(title string, lines []string) {
 // findPython returns a Python program that has its tests, and its version.
 func findPython(program string) (interpreter, version string, err error) {
 	for _, candidate := range slices.Compact([]string{cmp.Or(program, "python3"), cmp.Or(program, "/usr/bin/python3")}) {
-		const ask = "import sys, platform, test.test_selectors, test.test_asyncio; print(sys.executable, platform.python_version())"
+		const ask = "import sys, platform, test.test_selectors, test.test_asyncio; print(platform.python_version(), sys.executable)"
 		if out, err := exec.Command(candidate, "-c", ask).Output(); err == nil {
-			_, err := fmt.Sscan(string(out), &interpreter, &version)
-			return interpreter, version, err
+			version, interpreter, _ = strings.Cut(strings.TrimSpace(string(out)), " ")
+			return interpreter, version, nil
 		}
 	}
 	return "", "", fmt.Errorf("found no Python that has its own tests: on Debian 12, install python3 and libpython3.11-testsuite")

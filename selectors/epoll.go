@@ -30,6 +30,7 @@ func NewEpollSelector() (*EpollSelector, error) {
 	}
 	s := &EpollSelector{epoll: epollSet{ep: ep}}
 	s.init(&s.epoll)
+	s.lookFirst.Store(true)
 	return s, nil
 }
 
@@ -93,9 +94,6 @@ func (e *epollSet) control(ep *sys.Epoll, op int, key *SelectorKey, serial uint3
 }
 
 func (e *epollSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
-	if blocked && e.err != nil {
-		return dst, e.err
-	}
 	none := dst
 	for {
 		room := min(room, max(e.count, 1))
@@ -103,6 +101,9 @@ func (e *epollSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
 			e.raw = make([]unix.EpollEvent, room)
 		}
 		n, err := e.ep.Look(e.raw[:room])
+		if n == 0 && err == nil && blocked {
+			err = e.err
+		}
 		if n == 0 || err != nil {
 			return dst, err
 		}

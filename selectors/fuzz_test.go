@@ -320,16 +320,14 @@ func (m *model) selectInto(size int) {
 func (m *model) wait() {
 	m.t.Helper()
 	must, may, bad := m.readiness()
+	timeout, least := 50*time.Microsecond, 50*time.Microsecond
 	if m.closed || bad >= 0 || len(must) > 0 {
-		m.checkReady(m.sel.Select(testkit.Patience))
-		return
+		timeout, least = testkit.Patience, 0
 	}
-	least := 50 * time.Microsecond
 	begin := time.Now()
-	got, err := m.sel.Select(least)
-	m.checkReady(got, err)
-	if d := time.Since(begin); len(may) == 0 && d < least {
-		m.fatalf("Select returned nothing after %v", d)
+	m.checkReady(m.sel.Select(timeout))
+	if d := time.Since(begin); len(may) == 0 && d < least || d >= testkit.Patience {
+		m.fatalf("Select returned after %v", d)
 	}
 }
 

@@ -117,16 +117,16 @@ func (s *selectSet) fill(sets *sys.FdSets) error {
 	sets.Reset()
 	for _, key := range s.all {
 		if key.Events&EventRead != 0 {
-			if _, err := sets.Add(sys.Readable, key.Fd); err != nil {
+			if err := sets.Add(sys.Readable, key.Fd); err != nil {
 				return err
 			}
 		}
 		if key.Events&EventWrite != 0 {
-			if _, err := sets.Add(sys.Writable, key.Fd); err != nil {
+			if err := sets.Add(sys.Writable, key.Fd); err != nil {
 				return err
 			}
 			if sys.FailedConnectIsExceptional {
-				if _, err := sets.Add(sys.Exceptional, key.Fd); err != nil {
+				if err := sets.Add(sys.Exceptional, key.Fd); err != nil {
 					return err
 				}
 			}
@@ -150,8 +150,7 @@ func (s *selectSet) arm(sys.Deadline) error {
 		return s.explain(err)
 	}
 	s.inUse, s.n, s.err = true, 0, nil
-	_, err := s.blocked.Add(sys.Readable, s.waker.Fd())
-	return err
+	return s.blocked.Add(sys.Readable, s.waker.Fd())
 }
 
 func (s *selectSet) block(deadline sys.Deadline) (lookFirst bool) {

@@ -160,7 +160,7 @@ func (e *Epoll) makeWaker() (err error) {
 }
 
 // Block waits until there may be events, the deadline has passed, or Kick or Close is called. It may also return for no
-// reason. It reports whether it slept.
+// reason. It reports whether it slept, or may have.
 func (e *Epoll) Block(deadline Deadline) (slept bool, err error) {
 	if !e.parks {
 		return true, e.blockThread(deadline)
@@ -170,10 +170,11 @@ func (e *Epoll) Block(deadline Deadline) (slept bool, err error) {
 		defer e.alarm.Stop()
 	}
 	e.looks, e.err = 0, nil
-	if e.conn.Read(e.ready) != nil {
+	ended := e.conn.Read(e.ready) != nil
+	if ended {
 		e.deadline = Now
 	}
-	return e.looks != 1, e.err
+	return ended || e.looks > 1, e.err
 }
 
 // look is called when Go's poller has been prepared for a wait, and again when that wait is over.

@@ -30,20 +30,20 @@ func (s *FdSets) Reset() {
 	}
 }
 
-// Add adds descriptors to one of the sets and returns how many it has added. One that is not open may be refused with EBADF.
-func (s *FdSets) Add(set int, fds ...int) (n int, err error) {
+// Add adds descriptors to one of the sets. One that is not open may be refused with EBADF.
+func (s *FdSets) Add(set int, fds ...int) error {
 	in := s.in[set]
-	for i, fd := range fds {
+	for _, fd := range fds {
 		word := fd / wordBits
 		if word >= len(in) {
 			if err := s.grow(set, word+1, fd); err != nil {
-				return i, err
+				return err
 			}
 			in = s.in[set]
 		}
 		in[word] |= 1 << (fd % wordBits)
 	}
-	return len(fds), nil
+	return nil
 }
 
 func (s *FdSets) grow(set, words, fd int) error {
@@ -102,7 +102,8 @@ var tableSize atomic.Int64
 
 // checkTable returns an error if the kernel would not look at all descriptors: it ignores what lies beyond the process's
 // descriptor table, and Linux leaves its bits set. The table has room for one word at least and never shrinks. So it is
-// large enough if the highest descriptor is open, or if a higher one has been.
+// large enough if the highest descriptor is open, or if a higher one has been. (A thread that has left the others' table by
+// unshare(2) has one that may be smaller: what is closed may then go unnoticed.)
 func checkTable(nfds int) error {
 	if nfds <= wordBits || int64(nfds) <= tableSize.Load() {
 		return nil

@@ -23,12 +23,12 @@ func (s *FdSets) Reset() {
 	}
 }
 
-// Add adds sockets to one of the sets and returns how many it has added, which is all.
-func (s *FdSets) Add(set int, fds ...int) (n int, err error) {
+// Add adds sockets to one of the sets.
+func (s *FdSets) Add(set int, fds ...int) error {
 	for _, fd := range fds {
 		s.in[set] = append(s.in[set], uintptr(fd))
 	}
-	return len(fds), nil
+	return nil
 }
 
 // Select wraps select. It waits until a socket is ready or the deadline has passed and returns the number of sockets in the

@@ -20,10 +20,10 @@ func (*Waker) Close()      {}
 // FdSets cannot be waited for here.
 type FdSets struct{}
 
-func (*FdSets) Reset()                               {}
-func (*FdSets) Add(set int, fds ...int) (int, error) { return len(fds), nil }
-func (*FdSets) Select(Deadline) (int, error)         { return 0, errors.ErrUnsupported }
-func (*FdSets) Has(set, fd int) bool                 { return false }
+func (*FdSets) Reset()                        {}
+func (*FdSets) Add(set int, fds ...int) error { return nil }
+func (*FdSets) Select(Deadline) (int, error)  { return 0, errors.ErrUnsupported }
+func (*FdSets) Has(set, fd int) bool          { return false }
 
 // Probe finds nothing wrong with any descriptor.
 func Probe(int) error { return nil }

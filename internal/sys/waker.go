@@ -18,6 +18,9 @@ type Waker struct {
 
 // NewWaker returns a Waker. One that becomes unreachable is closed.
 func NewWaker() (*Waker, error) {
+	if err := StartGoPoller(); err != nil { // whoever has a Waker may have timers
+		return nil, err
+	}
 	r, w, err := wakerPair()
 	if err != nil {
 		return nil, err

@@ -2,6 +2,9 @@ package sys
 
 import "golang.org/x/sys/windows"
 
+// StartGoPoller has nothing to do: Go's poller needs no descriptors of those that may run out.
+func StartGoPoller() error { return nil }
+
 // wakerPair returns two sockets: select takes nothing else. They send without delay, because the byte of a Wake that comes
 // soon after a Drain would otherwise wait for the acknowledgement of the one before.
 func wakerPair() (r, w int, err error) { return Socketpair() }

@@ -28,7 +28,7 @@ func (fault Fault) Run(t testing.TB, f func()) {
 		// A filter cannot be removed. Unless it is unlocked, the thread ends with the goroutine. Go's runtime creates no
 		// threads, which would inherit the filter, from one that is locked.
 		runtime.LockOSThread()
-		if err = fault.install(); err == nil {
+		if err = fault.install(0); err == nil {
 			f()
 		}
 	}).Wait()
@@ -41,9 +41,22 @@ func (fault Fault) Run(t testing.TB, f func()) {
 	}
 }
 
+// RunEverywhere lets the system call fail in all threads of the process, for good. The test needs a process of its own.
+func (fault Fault) RunEverywhere(t testing.TB, f func()) {
+	t.Helper()
+	switch err := fault.install(unix.SECCOMP_FILTER_FLAG_TSYNC); err {
+	case nil:
+		f()
+	case unix.EINVAL, unix.ENOSYS:
+		t.Skipf("the system, or its emulator, has no seccomp filters: %v", err)
+	default:
+		t.Fatal(err)
+	}
+}
+
 // install gives the thread a filter, see seccomp(2). It need not look at the architecture: the tests make system calls of
 // their own one only.
-func (fault Fault) install() error {
+func (fault Fault) install(flags uintptr) error {
 	// The filter reads a struct seccomp_data: the number, 12 bytes of other things, and the arguments, 8 bytes each.
 	const args = 16
 	low := uint32(0) // where the half of an argument is that matters
@@ -70,7 +83,7 @@ func (fault Fault) install() error {
 		return err
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&program)))
 	if errno != 0 {
 		return errno
 	}
