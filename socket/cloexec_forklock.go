@@ -1,0 +1,63 @@
+//go:build unix && !(linux || freebsd || dragonfly || illumos)
+
+package socket
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+func newSocket(family, typ, proto int) (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := unix.Socket(family, typ, proto)
+	return private(fd, err)
+}
+
+func newPair(family, typ, proto int) ([2]int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	pair, err := unix.Socketpair(family, typ, proto)
+	if err != nil {
+		return pair, err
+	}
+	_, err = private(pair[0], nil)
+	if err != nil {
+		unix.Close(pair[1])
+		return pair, err
+	}
+	_, err = private(pair[1], nil)
+	if err != nil {
+		unix.Close(pair[0])
+	}
+	return pair, err
+}
+
+func accept(fd int) (int, unix.Sockaddr, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, addr, err := unix.Accept(fd)
+	fd, err = private(fd, err)
+	return fd, addr, err
+}
+
+func dup(fd int) (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := unix.Dup(fd)
+	return private(fd, err)
+}
+
+// private makes a new descriptor close-on-exec and non-blocking, or closes it.
+func private(fd int, err error) (int, error) {
+	if err != nil {
+		return -1, err
+	}
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}

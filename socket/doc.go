@@ -1,0 +1,42 @@
+// Package socket is the part of Python's socket module that programs written on select and selectors need: sockets that
+// accept, connect, receive and send at once or say that they would block. It exists on Unix systems.
+//
+// # Blocking
+//
+// A [Socket] is blocking, non-blocking or has a timeout, as in Python, and begins as blocking:
+//
+//	sock.Setblocking(false)     an operation returns at once, if need be with an error that is ErrWouldBlock
+//	sock.Setblocking(true)      an operation waits until it is possible
+//	sock.Settimeout(timeout)    an operation waits no longer than that: its error is os.ErrDeadlineExceeded then
+//
+// An operation that waits parks its goroutine, as one of a net.Conn does, and occupies no thread. Whatever the mode is, an
+// operation first asks the kernel, and what is possible at once costs the system call alone.
+//
+// # Descriptors
+//
+// The descriptor of a Socket is what [Socket.Fileno] returns, so that a Socket can be given to every selector. It is
+// close-on-exec, and non-blocking in the kernel whatever the Socket is: its open file description is shared with
+// duplicates of it, also with the one that it was made from.
+//
+// Before an operation has to wait for the first time, the Socket makes a duplicate of its descriptor, which Go's own
+// poller watches; Close and Detach close that too. A Socket that is used with a selector, without waiting itself, has none.
+//
+// # Addresses
+//
+// An address is a [netip.AddrPort] or a [UnixAddr]. Names are resolved by package net, in [CreateServer],
+// [CreateConnection] and [Getaddrinfo] only.
+//
+// # Errors
+//
+// An error names the operation and the descriptor. Use [errors.Is] to tell them apart:
+//
+//	Python                                     here
+//	OSError with an errno                      unix.ECONNREFUSED, unix.EPIPE, ...
+//	BlockingIOError                            ErrWouldBlock, and unix.EAGAIN, unix.EINPROGRESS or unix.EALREADY
+//	TimeoutError of a socket with a timeout    os.ErrDeadlineExceeded
+//	OSError EBADF: it is closed                os.ErrClosed
+//	ValueError, TypeError: a bad argument      os.ErrInvalid
+//
+// A system call that a signal interrupts is repeated. To send to a peer that is gone is unix.EPIPE; the signal SIGPIPE that
+// comes with it has no effect in a Go program, whatever the number of the descriptor is.
+package socket

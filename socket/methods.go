@@ -1,0 +1,285 @@
+//go:build unix
+
+package socket
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// Bind gives the socket an address. It mirrors socket.bind.
+//
+// The error is unix.EADDRINUSE if the address is taken, os.ErrInvalid if addr is no valid address.
+func (s *Socket) Bind(addr Addr) error {
+	sa, err := sockaddr(addr)
+	if err != nil {
+		return opErr("bind", err)
+	}
+	_, _, err = s.control("bind", func(fd int) (int, unix.Sockaddr, error) { return 0, nil, unix.Bind(fd, sa) })
+	return err
+}
+
+// Listen lets clients connect, of which up to backlog may wait to be accepted; Python's default is 128, or SOMAXCONN if that
+// is less. Listening again changes the backlog. It mirrors socket.listen.
+func (s *Socket) Listen(backlog ...int) error {
+	n := min(128, SOMAXCONN)
+	if len(backlog) > 0 {
+		n = max(0, backlog[0])
+	}
+	_, _, err := s.control("listen", func(fd int) (int, unix.Sockaddr, error) { return 0, nil, unix.Listen(fd, n) })
+	return err
+}
+
+var acceptOp = newOperation("accept", false, acceptCall, acceptCall, unix.EAGAIN)
+
+func acceptCall(fd int, _ args) (n int, addr unix.Sockaddr, err error) {
+	for {
+		// A client that has gone before it was accepted is none.
+		if n, addr, err = accept(fd); err != unix.ECONNABORTED {
+			return n, addr, err
+		}
+	}
+}
+
+// Accept returns a socket for the next client that has connected, and the client's address. That socket is blocking,
+// whatever this one is. It mirrors socket.accept.
+func (s *Socket) Accept() (*Socket, Addr, error) {
+	fd, addr, err := s.do(acceptOp, args{})
+	if err != nil {
+		return nil, nil, err
+	}
+	return newOwner(fd), fromSockaddr(addr), nil
+}
+
+var connectOp = newOperation("connect", true, connectCall, connectedCall, unix.EINPROGRESS)
+
+func connectCall(fd int, a args) (int, unix.Sockaddr, error) {
+	err := unix.Connect(fd, a.to)
+	if err == unix.EINTR {
+		err = unix.EINPROGRESS // it goes on by itself
+	}
+	return 0, nil, err
+}
+
+// connectedCall finds out how a connect that was in progress has ended.
+func connectedCall(fd int, _ args) (int, unix.Sockaddr, error) {
+	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return 0, nil, err
+	}
+	if code != 0 {
+		return 0, nil, unix.Errno(code)
+	}
+	if _, err := unix.Getpeername(fd); err != nil {
+		return 0, nil, unix.EINPROGRESS // woken too early
+	}
+	return 0, nil, nil
+}
+
+// Connect connects the socket to an address, or, with datagrams, sets where Send sends to. A non-blocking socket is writable
+// when the attempt has ended, and Getsockopt(SOL_SOCKET, SO_ERROR) says how. An attempt whose timeout is over goes on. It
+// mirrors socket.connect.
+//
+// The error is that of the attempt, like unix.ECONNREFUSED; for a non-blocking socket it is usually unix.EINPROGRESS, which
+// is ErrWouldBlock, and for a Unix address to which too many want to connect, unix.EAGAIN, which is ErrWouldBlock too. It is
+// os.ErrInvalid if addr is no valid address.
+func (s *Socket) Connect(addr Addr) error {
+	sa, err := sockaddr(addr)
+	if err != nil {
+		return opErr("connect", err)
+	}
+	deadline := s.deadline()
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		_, _, err = s.try(connectOp, args{to: sa})
+		if err != nil && err == connectOp.wouldBlock {
+			_, _, err = s.wait(connectOp, args{to: sa}, deadline)
+		}
+		// Linux does not say when the backlog of a Unix socket has room again.
+		if _, ok := addr.(UnixAddr); !ok || errno(err) != unix.EAGAIN || deadline == sys.Now {
+			return err
+		}
+		if err := s.sleep("connect", min(pause, deadline.Left())); err != nil {
+			return err
+		}
+		if deadline.Left() == 0 {
+			return opErr("connect", os.ErrDeadlineExceeded)
+		}
+	}
+}
+
+// ConnectEx is Connect with the error number as its result: 0 when the socket is connected, unix.EINPROGRESS when a
+// non-blocking one is not yet, unix.EAGAIN when the timeout is over. It mirrors socket.connect_ex.
+//
+// It is unix.EBADF if the socket is closed, and unix.EINVAL if addr is no valid address.
+func (s *Socket) ConnectEx(addr Addr) unix.Errno {
+	switch err := s.Connect(addr); {
+	case err == nil:
+		return 0
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return unix.EAGAIN
+	case errors.Is(err, os.ErrClosed):
+		return unix.EBADF
+	case errno(err) != 0:
+		return errno(err)
+	}
+	return unix.EINVAL
+}
+
+var (
+	recvOp     = newOperation("recv", false, recvCall, recvCall, unix.EAGAIN)
+	recvfromOp = newOperation("recvfrom", false, recvfromCall, recvfromCall, unix.EAGAIN)
+	sendOp     = newOperation("send", true, sendCall, sendCall, unix.EAGAIN)
+	sendtoOp   = newOperation("sendto", true, sendtoCall, sendtoCall, unix.EAGAIN)
+)
+
+// recvCall wraps read(2), which is what recv(2) is without flags, and which allocates no address. Not so with an empty
+// buffer, where recv may take a datagram away.
+func recvCall(fd int, a args) (int, unix.Sockaddr, error) {
+	if a.flags != 0 || len(a.p) == 0 {
+		return recvfromCall(fd, a)
+	}
+	n, err := unix.Read(fd, a.p)
+	return n, nil, err
+}
+
+func recvfromCall(fd int, a args) (int, unix.Sockaddr, error) { return unix.Recvfrom(fd, a.p, a.flags) }
+
+// sendCall wraps write(2), which is what send(2) is without flags, and faster than sendmsg(2).
+func sendCall(fd int, a args) (int, unix.Sockaddr, error) {
+	if a.flags != 0 || len(a.p) == 0 {
+		return sendtoCall(fd, a)
+	}
+	n, err := unix.Write(fd, a.p)
+	return n, nil, err
+}
+
+// sendtoCall wraps sendmsg(2): what package unix has of sendto(2) does not say how much was sent.
+func sendtoCall(fd int, a args) (int, unix.Sockaddr, error) {
+	n, err := unix.SendmsgN(fd, a.p, nil, a.to, a.flags)
+	return n, nil, err
+}
+
+// data returns the arguments of a call with a buffer and flags.
+func data(p []byte, flags []int) args {
+	a := args{p: p[:min(len(p), 1<<30)]} // some systems refuse 2 GB and more
+	for _, flag := range flags {
+		a.flags |= flag
+	}
+	return a
+}
+
+// Recv receives up to len(p) bytes, or one datagram, of which it drops what does not fit. Zero bytes of a stream mean that
+// the peer has shut it down, without an error, as in Python. It does not allocate, unless there are flags, like MSG_PEEK.
+// It mirrors socket.recv_into.
+//
+// The error is ErrWouldBlock if there is nothing to receive and the socket is non-blocking or the flags have MSG_DONTWAIT.
+// MSG_WAITALL has no effect.
+func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
+	n, _, err = s.do(recvOp, data(p, flags))
+	return n, err
+}
+
+// Recvfrom is Recv that also returns the sender, which is nil if the kernel does not say it, as with streams. It mirrors
+// socket.recvfrom_into.
+func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from Addr, err error) {
+	n, addr, err := s.do(recvfromOp, data(p, flags))
+	return n, fromSockaddr(addr), err
+}
+
+// Send sends bytes of p, as many as possible at once, and returns how many, or one datagram. It does not allocate. It
+// mirrors socket.send.
+//
+// The error is ErrWouldBlock if nothing can be sent now and the socket is non-blocking or the flags have MSG_DONTWAIT, and
+// unix.EPIPE if the peer is gone.
+func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
+	n, _, err = s.do(sendOp, data(p, flags))
+	return n, err
+}
+
+// Sendall sends all of p, and waits as often as that needs; the timeout is for all of it. When there is an error, part of p
+// may have been sent, also by a non-blocking socket. It mirrors socket.sendall.
+//
+// The error is that of Send.
+func (s *Socket) Sendall(p []byte, flags ...int) error {
+	deadline := s.deadline()
+	for {
+		a := data(p, flags)
+		n, _, err := s.try(sendOp, a)
+		if err != nil && err == sendOp.wouldBlock {
+			n, _, err = s.wait(sendOp, a, deadline)
+		}
+		if p = p[n:]; err != nil || len(p) == 0 {
+			return err
+		}
+	}
+}
+
+// Sendto sends a datagram to an address and returns how many bytes that were. It mirrors socket.sendto.
+//
+// The error is os.ErrInvalid if addr is no valid address, or that of Send.
+func (s *Socket) Sendto(p []byte, addr Addr, flags ...int) (n int, err error) {
+	a := data(p, flags)
+	if a.to, err = sockaddr(addr); err != nil {
+		return 0, opErr("sendto", err)
+	}
+	n, _, err = s.do(sendtoOp, a)
+	return n, err
+}
+
+// Shutdown ends one direction of a connection, or both: SHUT_RD, SHUT_WR or SHUT_RDWR. It mirrors socket.shutdown.
+func (s *Socket) Shutdown(how int) error {
+	_, _, err := s.control("shutdown", func(fd int) (int, unix.Sockaddr, error) { return 0, nil, unix.Shutdown(fd, how) })
+	return err
+}
+
+// Getsockname returns the socket's own address. It mirrors socket.getsockname.
+//
+// The error is unix.EAFNOSUPPORT if that is no Addr.
+func (s *Socket) Getsockname() (Addr, error) { return s.name("getsockname", unix.Getsockname) }
+
+// Getpeername returns the address that the socket is connected to. It mirrors socket.getpeername.
+//
+// The error is unix.ENOTCONN if it is not connected, unix.EAFNOSUPPORT if the address is no Addr.
+func (s *Socket) Getpeername() (Addr, error) { return s.name("getpeername", unix.Getpeername) }
+
+func (s *Socket) name(op string, get func(fd int) (unix.Sockaddr, error)) (Addr, error) {
+	var addr Addr
+	_, _, err := s.control(op, func(fd int) (int, unix.Sockaddr, error) {
+		sa, err := get(fd)
+		if addr = fromSockaddr(sa); err == nil && addr == nil {
+			err = unix.EAFNOSUPPORT
+		}
+		return 0, nil, err
+	})
+	return addr, err
+}
+
+// Getsockopt returns an option that is a number, like SO_ERROR of the level SOL_SOCKET. It mirrors socket.getsockopt.
+func (s *Socket) Getsockopt(level, option int) (int, error) {
+	value, _, err := s.control("getsockopt", func(fd int) (int, unix.Sockaddr, error) {
+		value, err := unix.GetsockoptInt(fd, level, option)
+		return value, nil, err
+	})
+	return value, err
+}
+
+// Setsockopt sets an option that is a number, like SO_REUSEADDR of the level SOL_SOCKET. It mirrors socket.setsockopt.
+func (s *Socket) Setsockopt(level, option, value int) error {
+	_, _, err := s.control("setsockopt", func(fd int) (int, unix.Sockaddr, error) {
+		return 0, nil, unix.SetsockoptInt(fd, level, option, value)
+	})
+	return err
+}
+
+// SetsockoptBytes sets an option that is a structure, like SO_LINGER. It mirrors socket.setsockopt with a bytes object.
+func (s *Socket) SetsockoptBytes(level, option int, value []byte) error {
+	_, _, err := s.control("setsockopt", func(fd int) (int, unix.Sockaddr, error) {
+		return 0, nil, unix.SetsockoptString(fd, level, option, string(value))
+	})
+	return err
+}
