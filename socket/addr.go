@@ -52,6 +52,9 @@ func sockaddr(addr Addr) (unix.Sockaddr, error) {
 func fromSockaddr(sa unix.Sockaddr) Addr {
 	switch sa := sa.(type) {
 	case *unix.SockaddrUnix:
+		if sa.Name == "@" { // that is how package unix writes that there is none, on Linux
+			return UnixAddr("")
+		}
 		return UnixAddr(sa.Name)
 	case *unix.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))

@@ -207,8 +207,8 @@ func (p *poller) why() error {
 	}
 }
 
-// sleep waits for a while, or until the socket is closed, which is an error.
-func (s *Socket) sleep(op string, d time.Duration) error {
+// sleep waits for a while. It is an error if the socket is closed in the meantime or the deadline has come.
+func (s *Socket) sleep(op string, d time.Duration, deadline sys.Deadline) error {
 	fd, p, err := s.startPolling(op)
 	if err != nil {
 		return err
@@ -216,7 +216,10 @@ func (s *Socket) sleep(op string, d time.Duration) error {
 	select {
 	case <-p.closed:
 		return fdError(op, fd, os.ErrClosed)
-	case <-time.After(d):
-		return nil
+	case <-time.After(min(d, deadline.Left())):
 	}
+	if deadline.Left() == 0 {
+		return fdError(op, fd, os.ErrDeadlineExceeded)
+	}
+	return nil
 }

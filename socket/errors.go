@@ -48,8 +48,7 @@ func (e *opError) Is(target error) bool {
 
 // errno returns the error number of a failed system call, or 0.
 func errno(err error) unix.Errno {
-	var sys *os.SyscallError
-	if errors.As(err, &sys) {
+	if sys, ok := errors.AsType[*os.SyscallError](err); ok {
 		if errno, ok := sys.Err.(unix.Errno); ok {
 			return errno
 		}

@@ -103,11 +103,8 @@ func (s *Socket) Connect(addr Addr) error {
 		if _, ok := addr.(UnixAddr); !ok || errno(err) != unix.EAGAIN || deadline == sys.Now {
 			return err
 		}
-		if err := s.sleep("connect", min(pause, deadline.Left())); err != nil {
+		if err := s.sleep("connect", pause, deadline); err != nil {
 			return err
-		}
-		if deadline.Left() == 0 {
-			return opErr("connect", os.ErrDeadlineExceeded)
 		}
 	}
 }

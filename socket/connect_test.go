@@ -1,0 +1,305 @@
+//go:build unix
+
+package socket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/selectors"
+	"github.com/pyselect/pyselect/socket"
+)
+
+// refusing returns an address where nobody listens.
+func (n network) refusing(t testing.TB) socket.Addr {
+	t.Helper()
+	s := newSocket(t, n.family, socket.SOCK_STREAM)
+	check(t, s.Bind(n.any(t)))
+	return sockname(t, s)
+}
+
+func TestConnectRefused(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		addr := n.refusing(t)
+		for _, timeout := range []time.Duration{testkit.Patience, pyselect.Forever} {
+			s := newSocket(t, n.family, socket.SOCK_STREAM)
+			check(t, s.Settimeout(timeout))
+			wantError(t, s.Connect(addr), unix.ECONNREFUSED, "socket: connect: fd ")
+		}
+		s := newSocket(t, n.family, socket.SOCK_STREAM)
+		if errno := s.ConnectEx(addr); errno != unix.ECONNREFUSED {
+			t.Errorf("ConnectEx is %v, want ECONNREFUSED", errno)
+		}
+	})
+}
+
+func TestConnectNonblocking(t *testing.T) {
+	eachSelector(t, func(t *testing.T, sel selectors.BaseSelector) {
+		for _, n := range networks[:1] {
+			l := n.listen(t)
+			for _, test := range []struct {
+				addr socket.Addr
+				want unix.Errno
+			}{{sockname(t, l), 0}, {n.refusing(t), unix.ECONNREFUSED}} {
+				s := newSocket(t, n.family, socket.SOCK_STREAM)
+				s.Setblocking(false)
+				err := s.Connect(test.addr)
+				if err != nil && !errors.Is(err, test.want) {
+					wantError(t, err, socket.ErrWouldBlock)
+					wantError(t, err, unix.EINPROGRESS, "socket: connect: ")
+				}
+				must[*selectors.SelectorKey](t)(sel.Register(s, selectors.EventWrite, nil))
+				ready := must[[]selectors.Ready](t)(sel.Select(testkit.Patience))
+				if len(ready) != 1 || ready[0].Key.Fileobj != s {
+					t.Fatalf("ready: %v", ready)
+				}
+				must[*selectors.SelectorKey](t)(sel.Unregister(s))
+				code := must[int](t)(s.Getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+				if err == nil || errors.Is(err, socket.ErrWouldBlock) {
+					if unix.Errno(code) != test.want {
+						t.Errorf("connect to %v: SO_ERROR is %v, want %v", test.addr, unix.Errno(code), test.want)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestConnectExNonblocking(t *testing.T) {
+	testkit.NoLeaks(t)
+	l := networks[0].listen(t)
+	s := newSocket(t, socket.AF_INET, socket.SOCK_STREAM)
+	s.Setblocking(false)
+	if errno := s.ConnectEx(sockname(t, l)); errno != 0 && errno != unix.EINPROGRESS {
+		t.Errorf("ConnectEx is %v, want 0 or EINPROGRESS", errno)
+	}
+	must[selected](t)(selectOne(s))
+	if errno := s.ConnectEx(sockname(t, l)); errno != 0 && errno != unix.EISCONN {
+		t.Errorf("the second ConnectEx is %v, want 0 or EISCONN", errno)
+	}
+	if errno := s.ConnectEx(nil); errno != unix.EINVAL {
+		t.Errorf("ConnectEx of no address is %v, want EINVAL", errno)
+	}
+}
+
+type selected []*socket.Socket
+
+// selectOne waits until a socket is writable.
+func selectOne(s *socket.Socket) (selected, error) {
+	_, w, _, err := pyselect.Select[*socket.Socket](nil, []*socket.Socket{s}, nil, testkit.Patience)
+	return w, err
+}
+
+func TestConnectWaits(t *testing.T) {
+	for _, n := range []network{networks[0], networks[2]} {
+		t.Run(n.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			addr := n.unreachable(t)
+			s := newSocket(t, n.family, socket.SOCK_STREAM)
+			check(t, s.Settimeout(50*time.Millisecond))
+			testkit.Duration(t, 50*time.Millisecond, func() {
+				wantError(t, s.Connect(addr), os.ErrDeadlineExceeded, "socket: connect: fd ")
+			})
+			s = newSocket(t, n.family, socket.SOCK_STREAM)
+			check(t, s.Settimeout(time.Millisecond))
+			if errno := s.ConnectEx(addr); errno != unix.EAGAIN {
+				t.Errorf("ConnectEx is %v after a timeout, want EAGAIN", errno)
+			}
+			s = newSocket(t, n.family, socket.SOCK_STREAM)
+			s.Setblocking(false)
+			wantError(t, s.Connect(addr), socket.ErrWouldBlock)
+			s = newSocket(t, n.family, socket.SOCK_STREAM)
+			call := testkit.Go(t, func() { wantError(t, s.Connect(addr), os.ErrClosed, "socket: connect: ") }).Blocked()
+			check(t, s.Close())
+			call.Wait()
+		})
+	}
+}
+
+func TestConnectWhenThereIsRoom(t *testing.T) {
+	testkit.NoLeaks(t)
+	n := networks[2]
+	l := n.listen(t, 0)
+	addr := sockname(t, l)
+	for range 10 {
+		s := newSocket(t, n.family, socket.SOCK_STREAM)
+		s.Setblocking(false)
+		if err := s.Connect(addr); errors.Is(err, unix.ECONNREFUSED) {
+			t.Skip("this system lets no client wait for room in the backlog")
+		} else if errors.Is(err, unix.EAGAIN) {
+			break
+		} else {
+			check(t, err)
+		}
+	}
+	s := newSocket(t, n.family, socket.SOCK_STREAM)
+	call := testkit.Go(t, func() { check(t, s.Connect(addr)) }).Blocked()
+	accepted, _, err := l.Accept()
+	check(t, err)
+	own(t, accepted)
+	call.Wait()
+}
+
+func TestAcceptWaits(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		l := n.listen(t)
+		call := testkit.Go(t, func() {
+			s, _, err := l.Accept()
+			check(t, err)
+			wantRecv(t, s, "spam")
+			check(t, s.Close())
+		}).Blocked()
+		client := newSocket(t, n.family, socket.SOCK_STREAM)
+		check(t, client.Connect(sockname(t, l)))
+		send(t, client, "spam")
+		call.Wait()
+	})
+}
+
+func TestAcceptedIsBlocking(t *testing.T) {
+	testkit.NoLeaks(t)
+	l := networks[0].listen(t)
+	l.Setblocking(false)
+	client := newSocket(t, socket.AF_INET, socket.SOCK_STREAM)
+	check(t, client.Connect(sockname(t, l)))
+	server, _, err := l.Accept()
+	check(t, err)
+	if own(t, server); !server.Getblocking() {
+		t.Error("an accepted socket is non-blocking, as its listener")
+	}
+}
+
+func TestCreateServer(t *testing.T) {
+	testkit.NoLeaks(t)
+	for _, address := range []string{"localhost:0", "127.0.0.1:0", ":0", "[::1]:0"} {
+		server, err := socket.CreateServer(address)
+		if address == "[::1]:0" && errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) {
+			continue
+		}
+		check(t, err)
+		own(t, server)
+		if must[int](t)(server.Getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)) == 0 {
+			t.Errorf("%s: SO_REUSEADDR is not set", address)
+		}
+		name := sockname(t, server).(netip.AddrPort)
+		if address == ":0" {
+			if want := netip.IPv4Unspecified(); name.Addr() != want {
+				t.Errorf("%s listens at %v, want %v", address, name.Addr(), want)
+			}
+			name = netip.MustParseAddrPort(fmt.Sprintf("127.0.0.1:%d", name.Port()))
+		}
+		client := own(t, must[*socket.Socket](t)(socket.CreateConnection(name.String(), time.Minute)))
+		if client.Gettimeout() != time.Minute {
+			t.Errorf("the timeout of the connection is %v", client.Gettimeout())
+		}
+		accepted, from, err := server.Accept()
+		check(t, err)
+		own(t, accepted)
+		if from != sockname(t, client) {
+			t.Errorf("%s accepted %v, want %v", address, from, sockname(t, client))
+		}
+	}
+}
+
+func TestCreateServerErrors(t *testing.T) {
+	testkit.NoLeaks(t)
+	used := own(t, must[*socket.Socket](t)(socket.CreateServer("127.0.0.1:0")))
+	address := sockname(t, used).String()
+	_, err := socket.CreateServer(address)
+	wantError(t, err, unix.EADDRINUSE, "socket: create_server: ", address)
+	for _, address := range []string{"localhost", "localhost:nosuchport", "no such host:0"} {
+		for _, create := range []func(string) (*socket.Socket, error){
+			socket.CreateServer,
+			func(address string) (*socket.Socket, error) { return socket.CreateConnection(address) },
+		} {
+			if s, err := create(address); err == nil {
+				t.Errorf("%s: no error", address)
+				s.Close()
+			}
+		}
+	}
+}
+
+func TestCreateConnectionErrors(t *testing.T) {
+	testkit.NoLeaks(t)
+	address := networks[0].refusing(t).String()
+	_, err := socket.CreateConnection(address)
+	wantError(t, err, unix.ECONNREFUSED, "socket: create_connection: ", address)
+	_, err = socket.CreateConnection(address, -1)
+	wantError(t, err, os.ErrInvalid)
+}
+
+func TestGetaddrinfo(t *testing.T) {
+	ctx := context.Background()
+	for _, test := range []struct {
+		family  int
+		address string
+		want    string
+	}{
+		{socket.AF_UNSPEC, "192.0.2.1:80", "192.0.2.1:80"},
+		{socket.AF_INET, "192.0.2.1:http", "192.0.2.1:80"},
+		{socket.AF_INET6, "[2001:db8::1]:80", "[2001:db8::1]:80"},
+	} {
+		addrs, err := socket.Getaddrinfo(ctx, test.family, test.address)
+		check(t, err)
+		if len(addrs) != 1 || addrs[0].String() != test.want {
+			t.Errorf("%s is %v, want %s", test.address, addrs, test.want)
+		}
+	}
+	_, err := socket.Getaddrinfo(ctx, socket.AF_INET6, "192.0.2.1:80")
+	var addrErr *net.AddrError
+	if !errors.As(err, &addrErr) {
+		t.Errorf("an IPv4 address is no error for AF_INET6 but %v", err)
+	}
+	_, err = socket.Getaddrinfo(ctx, socket.AF_UNIX, "192.0.2.1:80")
+	wantError(t, err, os.ErrInvalid, "getaddrinfo")
+}
+
+func TestAbstractAddress(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has an abstract namespace")
+	}
+	testkit.NoLeaks(t)
+	name := fmt.Sprintf("pyselect-%d-%d", os.Getpid(), time.Now().UnixNano())
+	l := newSocket(t, socket.AF_UNIX, socket.SOCK_STREAM)
+	check(t, l.Bind(socket.UnixAddr("\x00"+name)))
+	check(t, l.Listen())
+	if got := sockname(t, l); got != socket.UnixAddr("@"+name) {
+		t.Errorf("the address is %q, want %q", got, "@"+name)
+	}
+	client := newSocket(t, socket.AF_UNIX, socket.SOCK_STREAM)
+	check(t, client.Connect(socket.UnixAddr("@"+name)))
+}
+
+func TestAddresses(t *testing.T) {
+	testkit.NoLeaks(t)
+	s := newSocket(t, socket.AF_INET, socket.SOCK_STREAM)
+	for _, addr := range []socket.Addr{nil, netip.AddrPort{}, netip.Addr{}, netip.MustParseAddr("127.0.0.1")} {
+		wantError(t, s.Bind(addr), os.ErrInvalid, "bind")
+		wantError(t, s.Connect(addr), os.ErrInvalid, "connect")
+		_, err := s.Sendto(nil, addr)
+		wantError(t, err, os.ErrInvalid, "sendto")
+	}
+	if err := s.Bind(netip.MustParseAddrPort("[fe80::1%nosuchinterface]:0")); err == nil {
+		t.Error("bound to an interface that does not exist")
+	}
+	a, b := pair(t)
+	for _, addr := range []socket.Addr{sockname(t, a), must[socket.Addr](t)(b.Getpeername())} {
+		if addr != socket.UnixAddr("") {
+			t.Errorf("the address of one of a pair is %q", addr)
+		}
+	}
+	_, err := s.Getpeername()
+	wantError(t, err, unix.ENOTCONN, "getpeername", "fd")
+}

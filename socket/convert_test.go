@@ -1,0 +1,126 @@
+//go:build unix
+
+package socket_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
+)
+
+func TestNetConn(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		a, b := n.connect(t)
+		conn := must[net.Conn](t)(a.NetConn())
+		defer conn.Close()
+		if got, want := conn.RemoteAddr().String(), sockname(t, b).String(); got != want {
+			t.Errorf("the net.Conn is connected to %s, want %s", got, want)
+		}
+		_, err := conn.Write([]byte("spam"))
+		check(t, err)
+		wantRecv(t, b, "spam")
+		check(t, a.Close())
+		send(t, b, "eggs")
+		check(t, b.Shutdown(socket.SHUT_WR))
+		if data := must[[]byte](t)(io.ReadAll(conn)); !bytes.Equal(data, []byte("eggs")) {
+			t.Errorf("the net.Conn has read %q", data)
+		}
+	})
+}
+
+func TestNetListener(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		l := must[net.Listener](t)(n.listen(t).NetListener())
+		defer l.Close()
+		client := newSocket(t, n.family, socket.SOCK_STREAM)
+		call := testkit.Go(t, func() {
+			conn := must[net.Conn](t)(l.Accept())
+			must[int](t)(conn.Write([]byte("spam")))
+			check(t, conn.Close())
+		})
+		if n.family == socket.AF_UNIX {
+			check(t, client.Connect(socket.UnixAddr(l.Addr().String())))
+		} else {
+			check(t, client.Connect(l.Addr().(*net.TCPAddr).AddrPort()))
+		}
+		call.Wait()
+		wantRecv(t, client, "spam")
+	})
+}
+
+func TestNetConnErrors(t *testing.T) {
+	testkit.NoLeaks(t)
+	s := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
+	if l, err := s.NetListener(); err == nil {
+		t.Error("a datagram socket has become a net.Listener")
+		l.Close()
+	}
+}
+
+func TestFromConn(t *testing.T) {
+	testkit.NoLeaks(t)
+	client, server := testkit.TCPPair(t)
+	s := own(t, must[*socket.Socket](t)(socket.FromConn(client)))
+	check(t, client.Close())
+	if got := sockname(t, s).String(); got != server.RemoteAddr().String() {
+		t.Errorf("the address is %s, want %s", got, server.RemoteAddr())
+	}
+	call := testkit.Go(t, func() { wantRecv(t, s, "spam") }).Blocked()
+	must[int](t)(server.Write([]byte("spam")))
+	call.Wait()
+
+	_, err := socket.FromConn(client)
+	wantError(t, err, os.ErrClosed)
+	_, err = socket.FromConn(testkit.File(t))
+	wantError(t, err, unix.ENOTSOCK, "fd")
+}
+
+func TestFromFd(t *testing.T) {
+	testkit.NoLeaks(t)
+	fd, peer := testkit.Socketpair(t)
+	check(t, unix.SetNonblock(fd, false))
+	s := must[*socket.Socket](t)(socket.FromFd(fd))
+	if fileno(t, s) == fd {
+		t.Error("FromFd has taken the descriptor")
+	}
+	check(t, s.Settimeout(time.Millisecond))
+	_, err := s.Recv(make([]byte, 1))
+	wantError(t, err, os.ErrDeadlineExceeded)
+	check(t, s.Close())
+	testkit.Write(t, fd, "spam")
+	if data := testkit.Drain(t, peer); data != "spam" {
+		t.Errorf("after Close of the Socket, the descriptor has sent %q", data)
+	}
+}
+
+func TestDetachAndAdopt(t *testing.T) {
+	testkit.NoLeaks(t)
+	before := testkit.OpenFds()
+	s, peer := pair(t)
+	fd := fileno(t, s)
+	check(t, s.Settimeout(time.Millisecond))
+	_, err := s.Recv(make([]byte, 1)) // so that there is a duplicate
+	wantError(t, err, os.ErrDeadlineExceeded)
+	detached := must[int](t)(s.Detach())
+	if detached != fd || !isOpen(fd) {
+		t.Fatalf("Detach returned %d, want %d, open", detached, fd)
+	}
+	if fds := newFds(before); len(fds) != 2 {
+		t.Errorf("after Detach, %d are open, want the pair only", fds)
+	}
+	check(t, s.Close())
+	again := own(t, must[*socket.Socket](t)(socket.Adopt(detached)))
+	if fileno(t, again) != fd {
+		t.Errorf("adopted %d as %d", fd, fileno(t, again))
+	}
+	send(t, peer, "spam")
+	wantRecv(t, again, "spam")
+}

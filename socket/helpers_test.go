@@ -1,0 +1,241 @@
+//go:build unix
+
+package socket_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/selectors"
+	"github.com/pyselect/pyselect/socket"
+)
+
+// check ends the test if err is not nil.
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// must returns a value, or ends the test if there is an error.
+func must[T any](t testing.TB) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		check(t, err)
+		return v
+	}
+}
+
+// wantError checks what an error is and that its text has all of the words.
+func wantError(t testing.TB, err, want error, words ...string) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("error is %v, want %v", err, want)
+		return
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("error is %q, want %q in it", err, word)
+		}
+	}
+}
+
+// wantRecv receives once and checks what that is.
+func wantRecv(t testing.TB, s *socket.Socket, want string, flags ...int) {
+	t.Helper()
+	buf := make([]byte, 1000)
+	n, err := s.Recv(buf, flags...)
+	if err != nil || string(buf[:n]) != want {
+		t.Errorf("received %q, %v; want %q", buf[:n], err, want)
+	}
+}
+
+func send(t testing.TB, s *socket.Socket, data string) {
+	t.Helper()
+	if n, err := s.Send([]byte(data)); n != len(data) || err != nil {
+		t.Fatalf("sent %d bytes, %v; want %d", n, err, len(data))
+	}
+}
+
+// own closes a socket at the end of the test.
+func own(t testing.TB, s *socket.Socket) *socket.Socket {
+	t.Cleanup(func() { check(t, s.Close()) })
+	return s
+}
+
+func newSocket(t testing.TB, family, typ int) *socket.Socket {
+	t.Helper()
+	return own(t, must[*socket.Socket](t)(socket.New(family, typ, 0)))
+}
+
+func pair(t testing.TB) (a, b *socket.Socket) {
+	t.Helper()
+	a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+	check(t, err)
+	return own(t, a), own(t, b)
+}
+
+// duplicate returns a Socket for a duplicate of a descriptor.
+func duplicate(t testing.TB, fd int) *socket.Socket {
+	t.Helper()
+	return own(t, must[*socket.Socket](t)(socket.FromFd(fd)))
+}
+
+// fill sends until nothing more fits in.
+func fill(t testing.TB, s *socket.Socket) {
+	t.Helper()
+	buf := make([]byte, 1<<16)
+	for size := len(buf); size > 0; {
+		if _, err := s.Send(buf[:size], socket.MSG_DONTWAIT); errors.Is(err, socket.ErrWouldBlock) {
+			size /= 2
+		} else {
+			check(t, err)
+		}
+	}
+}
+
+func fileno(t testing.TB, s *socket.Socket) int {
+	t.Helper()
+	return must[int](t)(s.Fileno())
+}
+
+func sockname(t testing.TB, s *socket.Socket) socket.Addr {
+	t.Helper()
+	return must[socket.Addr](t)(s.Getsockname())
+}
+
+// A network is a family of addresses to test with.
+type network struct {
+	name   string
+	family int
+	any    func(t testing.TB) socket.Addr // an address to bind to
+}
+
+// tempPath returns a path that is short enough for a Unix address.
+func tempPath(t testing.TB) string {
+	t.Helper()
+	dir := must[string](t)(os.MkdirTemp("", "socket"))
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+var networks = []network{
+	{"IPv4", socket.AF_INET, func(testing.TB) socket.Addr { return netip.MustParseAddrPort("127.0.0.1:0") }},
+	{"IPv6", socket.AF_INET6, func(testing.TB) socket.Addr { return netip.MustParseAddrPort("[::1]:0") }},
+	{"Unix", socket.AF_UNIX, func(t testing.TB) socket.Addr { return socket.UnixAddr(tempPath(t)) }},
+}
+
+// eachNetwork runs a test for each family of addresses.
+func eachNetwork(t *testing.T, test func(t *testing.T, n network)) {
+	for _, n := range networks {
+		t.Run(n.name, func(t *testing.T) {
+			if n.family == socket.AF_INET6 {
+				s, err := socket.New(n.family, socket.SOCK_STREAM, 0)
+				if err == nil {
+					err = s.Bind(n.any(t))
+					s.Close()
+				}
+				if err != nil {
+					t.Skipf("no IPv6 here: %v", err)
+				}
+			}
+			testkit.NoLeaks(t)
+			test(t, n)
+		})
+	}
+}
+
+// listen returns a listening socket.
+func (n network) listen(t testing.TB, backlog ...int) *socket.Socket {
+	t.Helper()
+	s := newSocket(t, n.family, socket.SOCK_STREAM)
+	check(t, s.Bind(n.any(t)))
+	check(t, s.Listen(backlog...))
+	return s
+}
+
+// connect returns the two ends of a connection.
+func (n network) connect(t testing.TB) (client, server *socket.Socket) {
+	t.Helper()
+	l := n.listen(t)
+	client = newSocket(t, n.family, socket.SOCK_STREAM)
+	check(t, client.Connect(sockname(t, l)))
+	server, _, err := l.Accept()
+	check(t, err)
+	return client, own(t, server)
+}
+
+// unreachable returns an address that a connect does not come to an end with, neither way.
+func (n network) unreachable(t testing.TB) socket.Addr {
+	t.Helper()
+	l := n.listen(t, 0)
+	addr := sockname(t, l)
+	for range 10 {
+		s := newSocket(t, n.family, socket.SOCK_STREAM)
+		check(t, s.Settimeout(200*time.Millisecond))
+		if err := s.Connect(addr); errors.Is(err, os.ErrDeadlineExceeded) {
+			return addr
+		} else if err != nil {
+			break
+		}
+	}
+	t.Skip("this system lets no client wait for room in the backlog")
+	return nil
+}
+
+// eachSelector runs a test with each kind of selector that there is.
+func eachSelector(t *testing.T, test func(t *testing.T, sel selectors.BaseSelector)) {
+	for name, create := range map[string]func() (selectors.BaseSelector, error){
+		"select":  func() (selectors.BaseSelector, error) { return selectors.NewSelectSelector() },
+		"poll":    func() (selectors.BaseSelector, error) { return selectors.NewPollSelector() },
+		"default": func() (selectors.BaseSelector, error) { return selectors.NewDefaultSelector() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			sel := must[selectors.BaseSelector](t)(create())
+			t.Cleanup(func() { sel.Close() })
+			test(t, sel)
+		})
+	}
+}
+
+func isOpen(fd int) bool {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil
+}
+
+// newFds returns the descriptors that are open now and were not then.
+func newFds(then []int) []int {
+	return slices.DeleteFunc(testkit.OpenFds(), func(fd int) bool { return slices.Contains(then, fd) })
+}
+
+// collectGarbage returns when the cleanups of what was unreachable before have run.
+func collectGarbage(t testing.TB) {
+	t.Helper()
+	for range 3 {
+		var done atomic.Bool
+		runtime.AddCleanup(new([64]byte), func(done *atomic.Bool) { done.Store(true) }, &done)
+		testkit.Eventually(t, "the garbage collector", func() bool {
+			runtime.GC()
+			return done.Load()
+		})
+	}
+}
+
+func raceDetector() bool {
+	info, _ := debug.ReadBuildInfo()
+	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}

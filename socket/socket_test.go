@@ -1,0 +1,469 @@
+//go:build unix
+
+package socket_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
+)
+
+func TestStream(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		l := n.listen(t)
+		addr := sockname(t, l)
+		client := newSocket(t, n.family, socket.SOCK_STREAM)
+		check(t, client.Connect(addr))
+		server, from, err := l.Accept()
+		check(t, err)
+		own(t, server)
+		if name := sockname(t, client); from != name {
+			t.Errorf("the client is %v, Accept says %v", name, from)
+		}
+		if peer := must[socket.Addr](t)(client.Getpeername()); peer != addr {
+			t.Errorf("connected to %v, want %v", peer, addr)
+		}
+		send(t, client, "spam")
+		wantRecv(t, server, "spam")
+		check(t, server.Sendall([]byte("eggs")))
+		wantRecv(t, client, "eggs")
+		check(t, client.Shutdown(socket.SHUT_WR))
+		wantRecv(t, server, "")
+		send(t, server, "ham")
+		wantRecv(t, client, "ham", socket.MSG_PEEK)
+		wantRecv(t, client, "ham")
+		check(t, server.Close())
+		wantRecv(t, client, "")
+		_, err = client.Send([]byte("spam"))
+		wantError(t, err, unix.EPIPE, "send", "fd")
+	})
+}
+
+func TestDatagrams(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		a, b := newSocket(t, n.family, socket.SOCK_DGRAM), newSocket(t, n.family, socket.SOCK_DGRAM)
+		check(t, a.Bind(n.any(t)))
+		check(t, b.Bind(n.any(t)))
+		for _, data := range []string{"spam", ""} {
+			if n := must[int](t)(a.Sendto([]byte(data), sockname(t, b))); n != len(data) {
+				t.Errorf("sent %d bytes of %q", n, data)
+			}
+			buf := make([]byte, 100)
+			n, from, err := b.Recvfrom(buf)
+			check(t, err)
+			if string(buf[:n]) != data || from != sockname(t, a) {
+				t.Errorf("received %q from %v, want %q from %v", buf[:n], from, data, sockname(t, a))
+			}
+		}
+		check(t, a.Connect(sockname(t, b)))
+		send(t, a, "spam and eggs")
+		send(t, a, "ham")
+		buf := make([]byte, 4)
+		if n := must[int](t)(b.Recv(buf)); string(buf[:n]) != "spam" {
+			t.Errorf("received %q of the first datagram", buf[:n])
+		}
+		wantRecv(t, b, "ham")
+		send(t, a, "")
+		send(t, a, "lovely")
+		if n := must[int](t)(b.Recv(nil)); n != 0 {
+			t.Errorf("received %d bytes into nothing", n)
+		}
+		wantRecv(t, b, "lovely")
+		b.Setblocking(false)
+		_, _, err := b.Recvfrom(buf)
+		wantError(t, err, socket.ErrWouldBlock)
+	})
+}
+
+func TestModes(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, _ := pair(t)
+	want := func(blocking bool, timeout time.Duration) {
+		t.Helper()
+		if a.Getblocking() != blocking || a.Gettimeout() != timeout {
+			t.Errorf("blocking is %t, timeout is %v; want %t, %v", a.Getblocking(), a.Gettimeout(), blocking, timeout)
+		}
+	}
+	want(true, pyselect.Forever)
+	a.Setblocking(false)
+	want(false, 0)
+	check(t, a.Settimeout(time.Second))
+	want(true, time.Second)
+	wantError(t, a.Settimeout(-1), os.ErrInvalid, "settimeout")
+	want(true, time.Second)
+	check(t, a.Settimeout(0))
+	want(false, 0)
+	check(t, a.Settimeout(pyselect.Forever))
+	want(true, pyselect.Forever)
+	check(t, a.Settimeout(time.Second))
+	a.Setblocking(true)
+	want(true, pyselect.Forever)
+
+	// Whatever the mode is, the kernel's is the same.
+	if flags := must[int](t)(unix.FcntlInt(uintptr(fileno(t, a)), unix.F_GETFL, 0)); flags&unix.O_NONBLOCK == 0 {
+		t.Error("the descriptor of a blocking Socket is blocking")
+	}
+}
+
+// operations that have to wait, on a socket for which nothing is possible.
+var waits = []struct {
+	name string
+	idle func(t testing.TB) *socket.Socket
+	call func(s *socket.Socket) error
+}{
+	{"accept", listening, func(s *socket.Socket) error {
+		_, _, err := s.Accept()
+		return err
+	}},
+	{"recv", full, func(s *socket.Socket) error {
+		_, err := s.Recv(make([]byte, 1))
+		return err
+	}},
+	{"recv", full, func(s *socket.Socket) error {
+		_, err := s.Recv(make([]byte, 1), socket.MSG_PEEK)
+		return err
+	}},
+	{"recvfrom", full, func(s *socket.Socket) error {
+		_, _, err := s.Recvfrom(make([]byte, 1))
+		return err
+	}},
+	{"send", full, func(s *socket.Socket) error {
+		_, err := s.Send(make([]byte, 1))
+		return err
+	}},
+	{"send", full, func(s *socket.Socket) error { return s.Sendall(make([]byte, 1)) }},
+}
+
+func listening(t testing.TB) *socket.Socket { return networks[0].listen(t) }
+
+// full returns a socket that is neither readable nor writable.
+func full(t testing.TB) *socket.Socket {
+	s, _ := pair(t)
+	fill(t, s)
+	return s
+}
+
+func TestNonblocking(t *testing.T) {
+	testkit.NoLeaks(t)
+	for _, op := range waits {
+		s := op.idle(t)
+		s.Setblocking(false)
+		before := testkit.OpenFds()
+		err := op.call(s)
+		wantError(t, err, socket.ErrWouldBlock, "socket: "+op.name+": ")
+		wantError(t, err, unix.EAGAIN)
+		var sys *os.SyscallError
+		if !errors.As(err, &sys) {
+			t.Errorf("%s: no system call in %v", op.name, err)
+		}
+		if fds := newFds(before); len(fds) != 0 {
+			t.Errorf("%s has opened %d", op.name, fds)
+		}
+	}
+}
+
+func TestDontwait(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	fill(t, a)
+	check(t, a.Settimeout(time.Hour))
+	_, err := a.Recv(make([]byte, 1), socket.MSG_PEEK, socket.MSG_DONTWAIT)
+	wantError(t, err, socket.ErrWouldBlock)
+	_, err = a.Send(make([]byte, 1), socket.MSG_DONTWAIT)
+	wantError(t, err, socket.ErrWouldBlock)
+	send(t, b, "spam")
+	wantRecv(t, a, "spam", socket.MSG_DONTWAIT)
+}
+
+func TestTimeout(t *testing.T) {
+	testkit.NoLeaks(t)
+	const timeout = 20 * time.Millisecond
+	for _, op := range waits {
+		s := op.idle(t)
+		check(t, s.Settimeout(timeout))
+		for range 2 {
+			testkit.Duration(t, timeout, func() {
+				wantError(t, op.call(s), os.ErrDeadlineExceeded, "socket: "+op.name+": fd ")
+			})
+		}
+	}
+}
+
+func TestTimeoutOfOneIsNotThatOfTheNext(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	check(t, a.Settimeout(time.Millisecond))
+	_, err := a.Recv(make([]byte, 1))
+	wantError(t, err, os.ErrDeadlineExceeded)
+	a.Setblocking(true)
+	call := testkit.Go(t, func() { wantRecv(t, a, "spam") }).Blocked()
+	send(t, b, "spam")
+	call.Wait()
+}
+
+func TestWaitersQueue(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	first := testkit.Go(t, func() { wantRecv(t, a, "spam") }).Blocked()
+	check(t, a.Settimeout(20*time.Millisecond))
+	testkit.Duration(t, 20*time.Millisecond, func() {
+		_, err := a.Recv(make([]byte, 1))
+		wantError(t, err, os.ErrDeadlineExceeded)
+	})
+	send(t, b, "spam")
+	first.Wait()
+}
+
+func TestReadersAndWritersWaitTogether(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	fill(t, a)
+	reader := testkit.Go(t, func() { wantRecv(t, a, "spam") }).Blocked()
+	writer := testkit.Go(t, func() { check(t, a.Sendall([]byte("eggs"))) }).Blocked()
+	send(t, b, "spam")
+	reader.Wait()
+	testkit.Drain(t, fileno(t, b))
+	writer.Wait()
+}
+
+func TestCloseWakes(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, s *socket.Socket){
+		"Close": func(t *testing.T, s *socket.Socket) { check(t, s.Close()) },
+		"Detach": func(t *testing.T, s *socket.Socket) {
+			check(t, unix.Close(must[int](t)(s.Detach())))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			for _, op := range waits {
+				s := op.idle(t)
+				var calls []*testkit.Call
+				for range 3 {
+					calls = append(calls, testkit.Go(t, func() {
+						wantError(t, op.call(s), os.ErrClosed, "socket: "+op.name+": ")
+					}).Blocked())
+				}
+				end(t, s)
+				for _, call := range calls {
+					call.Wait()
+				}
+			}
+		})
+	}
+}
+
+func TestClosed(t *testing.T) {
+	testkit.NoLeaks(t)
+	s, _ := pair(t)
+	fd := fileno(t, s)
+	check(t, s.Close())
+	check(t, s.Close())
+	if isOpen(fd) {
+		t.Errorf("descriptor %d is open after Close", fd)
+	}
+	addr := netip.MustParseAddrPort("127.0.0.1:1")
+	for _, op := range waits {
+		wantError(t, op.call(s), os.ErrClosed, op.name)
+	}
+	for name, call := range map[string]func() error{
+		"bind":        func() error { return s.Bind(addr) },
+		"listen":      func() error { return s.Listen() },
+		"connect":     func() error { return s.Connect(addr) },
+		"sendto":      func() error { _, err := s.Sendto(nil, addr); return err },
+		"shutdown":    func() error { return s.Shutdown(socket.SHUT_RD) },
+		"getsockname": func() error { _, err := s.Getsockname(); return err },
+		"getpeername": func() error { _, err := s.Getpeername(); return err },
+		"getsockopt":  func() error { _, err := s.Getsockopt(socket.SOL_SOCKET, socket.SO_TYPE); return err },
+		"setsockopt":  func() error { return s.Setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) },
+		"fileno":      func() error { _, err := s.Fileno(); return err },
+		"detach":      func() error { _, err := s.Detach(); return err },
+		"netconn":     func() error { _, err := s.NetConn(); return err },
+		"netlistener": func() error { _, err := s.NetListener(); return err },
+	} {
+		wantError(t, call(), os.ErrClosed, "socket: "+name+": ")
+	}
+	if errno := s.ConnectEx(addr); errno != unix.EBADF {
+		t.Errorf("ConnectEx is %v, want EBADF", errno)
+	}
+	_, err := pyselect.Fileno(s)
+	wantError(t, err, os.ErrClosed)
+}
+
+func TestUnreachableIsClosed(t *testing.T) {
+	testkit.NoLeaks(t)
+	peer := func() *socket.Socket {
+		a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+		check(t, err)
+		check(t, a.Settimeout(time.Millisecond))
+		_, err = a.Recv(make([]byte, 1)) // so that there is a duplicate
+		wantError(t, err, os.ErrDeadlineExceeded)
+		return own(t, b)
+	}()
+	collectGarbage(t)
+	wantRecv(t, peer, "")
+}
+
+func TestSendPartial(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		a, b := n.connect(t)
+		a.Setblocking(false)
+		data := make([]byte, 64<<20)
+		sent := must[int](t)(a.Send(data))
+		if sent == 0 || sent == len(data) {
+			t.Errorf("sent %d of %d bytes at once, want a part", sent, len(data))
+		}
+		fill(t, a)
+		wantError(t, a.Sendall(data), socket.ErrWouldBlock)
+		check(t, a.Settimeout(10*time.Millisecond))
+		testkit.Duration(t, 10*time.Millisecond, func() { wantError(t, a.Sendall(data), os.ErrDeadlineExceeded) })
+		_ = b
+	})
+}
+
+func TestSendall(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		a, b := n.connect(t)
+		data := []byte(strings.Repeat("spam and eggs, ", 1<<20))
+		call := testkit.Go(t, func() {
+			check(t, a.Sendall(data))
+			check(t, a.Shutdown(socket.SHUT_WR))
+		}).Blocked()
+		var received []byte
+		for buf := make([]byte, 1<<20); ; {
+			n := must[int](t)(b.Recv(buf))
+			if n == 0 {
+				break
+			}
+			received = append(received, buf[:n]...)
+		}
+		call.Wait()
+		if string(received) != string(data) {
+			t.Errorf("received %d bytes, other ones than the %d sent", len(received), len(data))
+		}
+	})
+}
+
+func TestSignalsInterruptNothing(t *testing.T) {
+	testkit.NoLeaks(t)
+	testkit.Signals(t)
+	a, b := networks[0].connect(t)
+	check(t, a.Settimeout(50*time.Millisecond))
+	testkit.Duration(t, 50*time.Millisecond, func() {
+		_, err := a.Recv(make([]byte, 1))
+		wantError(t, err, os.ErrDeadlineExceeded)
+	})
+	for range 1000 {
+		send(t, a, "spam")
+		wantRecv(t, b, "spam")
+	}
+}
+
+// The runtime ends a program that writes to a broken pipe by means of package os, on descriptor 1 or 2.
+func TestSIGPIPE(t *testing.T) {
+	const child = "PYSELECT_SIGPIPE"
+	if os.Getenv(child) != "" {
+		a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+		check(t, err)
+		b.Close()
+		_, err = a.Send([]byte("spam"))
+		wantError(t, err, unix.EPIPE)
+		stderr := must[*socket.Socket](t)(socket.Adopt(2))
+		_, err = stderr.Send([]byte("spam"))
+		wantError(t, err, unix.EPIPE)
+		_, err = stderr.Send([]byte("spam"), socket.MSG_OOB|socket.MSG_DONTROUTE)
+		if err == nil {
+			t.Error("sent to a peer that is gone")
+		}
+		return
+	}
+	testkit.NotEmulated(t, "execution of other programs")
+	fd, peer := testkit.Socketpair(t)
+	testkit.Close(t, peer)
+	stderr := os.NewFile(uintptr(must[int](t)(unix.Dup(fd))), "stderr")
+	defer stderr.Close()
+	exe := must[string](t)(os.Executable())
+	cmd := exec.Command(exe, "-test.run=^TestSIGPIPE$")
+	cmd.Env = append(os.Environ(), child+"=1")
+	cmd.Stderr = stderr
+	if out, err := cmd.Output(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestCloseOnExec(t *testing.T) {
+	testkit.NoLeaks(t)
+	before := testkit.OpenFds()
+	client, server := networks[0].connect(t)
+	a, b := pair(t)
+	fd, _ := testkit.Socketpair(t)
+	raw, err := unix.Dup(fd)
+	check(t, err)
+	adopted := own(t, must[*socket.Socket](t)(socket.Adopt(raw)))
+	duplicated := duplicate(t, fd)
+	for _, s := range []*socket.Socket{client, server, a, b, adopted, duplicated} {
+		check(t, s.Settimeout(time.Millisecond))
+		_, err := s.Recv(make([]byte, 1)) // so that there is a duplicate
+		wantError(t, err, os.ErrDeadlineExceeded)
+	}
+	conn := must[interface{ Close() error }](t)(client.NetConn())
+	defer conn.Close()
+	fds := newFds(before)
+	if len(fds) < 14 {
+		t.Errorf("only %d descriptors are new", len(fds))
+	}
+	for _, fd := range fds {
+		if flags := must[int](t)(unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)); flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("descriptor %d is inherited", fd)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	testkit.NoLeaks(t)
+	s := newSocket(t, socket.AF_INET, socket.SOCK_STREAM)
+	for _, value := range []int{1, 0} {
+		check(t, s.Setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, value))
+		if got := must[int](t)(s.Getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)); (got != 0) != (value != 0) {
+			t.Errorf("TCP_NODELAY is %d, want %d", got, value)
+		}
+	}
+	check(t, s.SetsockoptBytes(socket.SOL_SOCKET, socket.SO_KEEPALIVE, []byte{1, 1, 1, 1}))
+	if must[int](t)(s.Getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) == 0 {
+		t.Error("SO_KEEPALIVE is not set")
+	}
+	if typ := must[int](t)(s.Getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)); typ != socket.SOCK_STREAM {
+		t.Errorf("SO_TYPE is %d", typ)
+	}
+	_, err := s.Getsockopt(socket.SOL_SOCKET, -1)
+	wantError(t, err, unix.ENOPROTOOPT, "getsockopt", "fd")
+	wantError(t, s.Setsockopt(socket.SOL_SOCKET, -1, 1), unix.ENOPROTOOPT, "setsockopt", "fd")
+}
+
+func TestErrorsOfConstructors(t *testing.T) {
+	testkit.NoLeaks(t)
+	_, err := socket.New(-1, socket.SOCK_STREAM, 0)
+	wantError(t, err, unix.EAFNOSUPPORT, "socket: ")
+	_, _, err = socket.Socketpair(socket.AF_INET, socket.SOCK_STREAM, 0)
+	wantError(t, err, unix.EOPNOTSUPP, "socketpair")
+	r, _ := testkit.Pipe(t)
+	closed := testkit.Dup(t, r, 0)
+	testkit.Close(t, closed)
+	for _, from := range []func(int) (*socket.Socket, error){socket.FromFd, socket.Adopt} {
+		_, err = from(r)
+		wantError(t, err, unix.ENOTSOCK, "fd")
+		_, err = from(closed)
+		wantError(t, err, unix.EBADF, "fd")
+		_, err = from(-1)
+		wantError(t, err, unix.EBADF)
+	}
+}
