@@ -15,8 +15,8 @@
 // # Descriptors
 //
 // The descriptor of a Socket is what [Socket.Fileno] returns, so that a Socket can be given to every selector. It is
-// close-on-exec, and non-blocking in the kernel whatever the Socket is: its open file description is shared with
-// duplicates of it, also with the one that it was made from.
+// close-on-exec, and non-blocking in the kernel whatever the Socket is, and has to stay so. The kernel's mode is that of all
+// duplicates of a descriptor together, also of the one that a Socket was made from.
 //
 // Before an operation has to wait for the first time, the Socket makes a duplicate of its descriptor, which Go's own
 // poller watches; Close and Detach close that too. A Socket that is used with a selector, without waiting itself, has none.

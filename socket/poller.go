@@ -1,0 +1,121 @@
+//go:build unix
+
+package socket
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// A poller waits in Go's own poller, for a duplicate of a socket's descriptor.
+type poller struct {
+	file        *os.File
+	closed      chan struct{}
+	read, write waiter
+}
+
+// A waiter waits for one direction. Who has its turn uses the other fields.
+type waiter struct {
+	turn        sys.Turn
+	setDeadline func(time.Time) error
+	limited     bool                              // a deadline is set
+	park        func(func(fd uintptr) bool) error // calls the function until it returns true, whenever the socket is ready
+	attempt     func(fd uintptr) bool             // tries op again, and says whether that is over
+
+	op   *operation
+	args args
+	n    int
+	addr unix.Sockaddr
+	err  error
+}
+
+// startPolling returns the descriptor and the poller, and makes that if there is none.
+func (s *Socket) startPolling(op string) (fd int, p *poller, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return -1, nil, opErr(op, os.ErrClosed)
+	}
+	if s.poller == nil {
+		if s.poller, err = newPoller(s.fd); err != nil {
+			return -1, nil, fdError(op, s.fd, err)
+		}
+	}
+	return s.fd, s.poller, nil
+}
+
+func newPoller(fd int) (*poller, error) {
+	fd, err := dup(fd)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "socket")
+	raw, err := file.SyscallConn()
+	if err == nil {
+		err = file.SetDeadline(time.Time{}) // which is an error if Go's poller cannot watch it
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	p := &poller{file: file, closed: make(chan struct{})}
+	p.read.init(file.SetReadDeadline, raw.Read)
+	p.write.init(file.SetWriteDeadline, raw.Write)
+	return p, nil
+}
+
+func (w *waiter) init(setDeadline func(time.Time) error, park func(func(uintptr) bool) error) {
+	w.turn, w.setDeadline, w.park = sys.NewTurn(), setDeadline, park
+	w.attempt = func(fd uintptr) bool {
+		w.n, w.addr, w.err = restart(w.op.again, int(fd), w.args)
+		return w.err != w.op.notYet
+	}
+}
+
+// limit makes park end with the deadline.
+func (w *waiter) limit(deadline sys.Deadline) {
+	switch {
+	case deadline != sys.Never:
+		w.setDeadline(time.Now().Add(deadline.Left()))
+	case w.limited:
+		w.setDeadline(time.Time{})
+	}
+	w.limited = deadline != sys.Never
+}
+
+// close ends all waits.
+func (p *poller) close() {
+	close(p.closed)
+	p.file.Close()
+}
+
+// why returns the reason why a wait has ended.
+func (p *poller) why() error {
+	select {
+	case <-p.closed:
+		return os.ErrClosed
+	default:
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// sleep waits for a while. It is an error if the socket is closed in the meantime or the deadline has come.
+func (s *Socket) sleep(op string, d time.Duration, deadline sys.Deadline) error {
+	fd, p, err := s.startPolling(op)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.closed:
+		return fdError(op, fd, os.ErrClosed)
+	case <-time.After(min(d, deadline.Left())):
+	}
+	if deadline.Left() == 0 {
+		return fdError(op, fd, os.ErrDeadlineExceeded)
+	}
+	return nil
+}
