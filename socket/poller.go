@@ -49,6 +49,9 @@ func (s *Socket) startPolling(op string) (fd int, p *poller, err error) {
 }
 
 func newPoller(fd int) (*poller, error) {
+	if err := sys.StartGoPoller(); err != nil {
+		return nil, err
+	}
 	fd, err := dup(fd)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/sys"
 )
 
 // A Socket is one end of a network connection, or what will be one. It mirrors Python's socket object.
@@ -33,6 +34,10 @@ type Socket struct {
 // New returns a socket of a family, a type and a protocol, which may be 0. Python's default is AF_INET, SOCK_STREAM, 0. It
 // mirrors socket.socket.
 func New(family, typ, proto int) (*Socket, error) {
+	// A server that is out of descriptors may wait for the first time, to accept again later.
+	if err := sys.StartGoPoller(); err != nil {
+		return nil, opErr("socket", err)
+	}
 	fd, err := newSocket(family, typ, proto)
 	if err != nil {
 		return nil, opErr("socket", err)
