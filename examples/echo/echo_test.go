@@ -18,12 +18,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
 )
 
 func TestDemo(t *testing.T) {
-	p := startEcho(t, manyFds)
-	status, stdout, stderr := p.end(t)
+	p := progtest.Start(t)
+	status, stdout, stderr := p.End(t)
 	if status != 0 || stderr != "" || !strings.HasSuffix(stdout, "\nall 5 connections are done\n") {
 		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
 	}
@@ -32,11 +33,11 @@ func TestDemo(t *testing.T) {
 func TestListen(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
-			server, addr := startServer(t, manyFds)
-			c := dial(t, addr)
+			server, addr := startServer(t)
+			c := progtest.Dial(t, addr)
 			roundTrip(t, c, []byte("hello"))
-			roundTrip(t, c, random(1<<20))
-			server.stop(t, sig)
+			roundTrip(t, c, progtest.Random(1<<20))
+			server.Stop(t, sig)
 			if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
 				t.Errorf("after the server's end: Read = %d, %v", n, err)
 			}
@@ -51,8 +52,8 @@ func TestInterruptClosesAll(t *testing.T) {
 	}
 	testkit.NoLeaks(t)
 	interrupt := serveHere(t, listener)
-	roundTrip(t, dial(t, listener.Addr().String()), []byte("hello"))
-	sendUntilStuck(t, dial(t, listener.Addr().String()))
+	roundTrip(t, progtest.Dial(t, listener.Addr().String()), []byte("hello"))
+	progtest.SendUntilStuck(t, progtest.Dial(t, listener.Addr().String()))
 	interrupt()
 	if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the listener is left open, closing it: %v", err)
@@ -60,11 +61,11 @@ func TestInterruptClosesAll(t *testing.T) {
 }
 
 func TestHalfClose(t *testing.T) {
-	server, addr := startServer(t, manyFds)
+	server, addr := startServer(t)
 	for _, size := range []int{0, 1, maxPending, 3 << 20} {
-		c := dial(t, addr)
-		data := random(size)
-		sent := send(c, data, c.CloseWrite)
+		c := progtest.Dial(t, addr)
+		data := progtest.Random(size)
+		sent := progtest.Send(c, data, c.CloseWrite)
 		back, err := io.ReadAll(c)
 		if err != nil || !bytes.Equal(back, data) {
 			t.Errorf("of %d bytes, %d came back: %v", size, len(back), err)
@@ -73,7 +74,7 @@ func TestHalfClose(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	server.stop(t, os.Interrupt)
+	server.Stop(t, os.Interrupt)
 }
 
 // The end of what clients send comes when the server still has to write most of it back.
@@ -89,7 +90,7 @@ func TestHalfCloseBeforeReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer serveHere(t, listener)()
-	data := random(maxPending - 1) // the server never stops reading
+	data := progtest.Random(maxPending - 1) // the server never stops reading
 	var conns [10]*net.TCPConn
 	for i := range conns {
 		c, err := (&net.Dialer{Control: smallBuffers}).Dial("tcp", listener.Addr().String())
@@ -113,30 +114,29 @@ func TestHalfCloseBeforeReading(t *testing.T) {
 
 // More connections are reset than the server has descriptors, and another one lives through it all.
 func TestReset(t *testing.T) {
-	server, addr := startServer(t, fewFds)
-	other := dial(t, addr)
+	server, addr := startServerWith(t, fewFds)
+	other := progtest.Dial(t, addr)
 	for i := range 50 {
-		c := dial(t, addr)
+		c := progtest.Dial(t, addr)
 		roundTrip(t, c, []byte("hello"))
 		if i%10 == 0 {
-			sendUntilStuck(t, c)
+			progtest.SendUntilStuck(t, c)
 		}
-		c.SetLinger(0)
-		c.Close()
-		roundTrip(t, other, random(10000))
+		progtest.Reset(c)
+		roundTrip(t, other, progtest.Random(10000))
 	}
-	server.stop(t, os.Interrupt)
+	server.Stop(t, os.Interrupt)
 }
 
 func TestGreedyClients(t *testing.T) {
-	server, addr := startServer(t, manyFds)
-	other := dial(t, addr)
+	server, addr := startServer(t)
+	other := progtest.Dial(t, addr)
 	var greedy [3]*net.TCPConn
 	var sent [len(greedy)][]byte
 	for i := range greedy {
-		greedy[i] = dial(t, addr)
-		sent[i] = sendUntilStuck(t, greedy[i])
-		roundTrip(t, other, random(1<<20))
+		greedy[i] = progtest.Dial(t, addr)
+		sent[i] = progtest.SendUntilStuck(t, greedy[i])
+		roundTrip(t, other, progtest.Random(1<<20))
 	}
 	for i, c := range greedy {
 		c.CloseWrite()
@@ -144,16 +144,16 @@ func TestGreedyClients(t *testing.T) {
 			t.Errorf("of %d bytes, %d came back: %v", len(sent[i]), len(back), err)
 		}
 	}
-	server.stop(t, os.Interrupt)
+	server.Stop(t, os.Interrupt)
 }
 
 func TestManyClients(t *testing.T) {
 	const clients = 200
 	testkit.NeedFds(t, clients+50)
-	server, addr := startServer(t, manyFds)
+	server, addr := startServer(t)
 	var conns [clients]*net.TCPConn
 	for i := range conns {
-		conns[i] = dial(t, addr)
+		conns[i] = progtest.Dial(t, addr)
 	}
 	for i, c := range conns {
 		fmt.Fprintf(c, "I am client %d\n", i)
@@ -164,19 +164,19 @@ func TestManyClients(t *testing.T) {
 			t.Errorf("%q came back, want %q: %v", back, want, err)
 		}
 	}
-	server.stop(t, os.Interrupt)
+	server.Stop(t, os.Interrupt)
 }
 
 // More clients than the server has descriptors wait until others are gone.
 func TestOutOfDescriptors(t *testing.T) {
 	begin := time.Now()
-	server, addr := startServer(t, fewFds)
+	server, addr := startServerWith(t, fewFds)
 	var conns [30]*net.TCPConn
 	for i := range conns {
-		conns[i] = dial(t, addr)
+		conns[i] = progtest.Dial(t, addr)
 	}
 	const complaint = "echo: accept: too many open files; next try in 1s\n"
-	if line, err := server.stderr.ReadString('\n'); line != complaint {
+	if line, err := server.Stderr.ReadString('\n'); line != complaint {
 		t.Fatalf("the server complains %q, want %q: %v", line, complaint, err)
 	}
 	for _, c := range conns {
@@ -184,7 +184,7 @@ func TestOutOfDescriptors(t *testing.T) {
 		c.Close()
 	}
 	server.Process.Signal(os.Interrupt)
-	status, _, stderr := server.end(t)
+	status, _, stderr := server.End(t)
 	complaints := 1 + strings.Count(stderr, complaint)
 	if most := 1 + int(time.Since(begin)/acceptRetryDelay); status != 0 || complaints > most {
 		t.Errorf("status %d, %d complaints, want at most %d, stderr %q", status, complaints, most, stderr)
@@ -192,34 +192,34 @@ func TestOutOfDescriptors(t *testing.T) {
 }
 
 func TestConnect(t *testing.T) {
-	server, addr := startServer(t, manyFds)
-	client := startEcho(t, manyFds, "-connect", addr)
-	status, stdout, stderr := client.end(t)
+	server, addr := startServer(t)
+	client := progtest.Start(t, "-connect", addr)
+	status, stdout, stderr := client.End(t)
 	if status != 0 || stderr != "" || !strings.HasSuffix(stdout, "\nall 5 connections are done\n") {
 		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
 	}
-	server.stop(t, os.Interrupt)
+	server.Stop(t, os.Interrupt)
 }
 
 func TestConnectFails(t *testing.T) {
 	for _, test := range []struct {
 		name, stderr string
-		serve        func(client *program, c net.Conn)
+		serve        func(client *progtest.Program, c net.Conn)
 	}{
-		{"closed", `connection \d: closed by the server when 5 bytes had come back: unexpected EOF`, func(_ *program, c net.Conn) {
+		{"closed", `connection \d: closed by the server when 5 bytes had come back: unexpected EOF`, func(_ *progtest.Program, c net.Conn) {
 			io.CopyN(c, c, 5)
 			c.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, c)
 		}},
-		{"reset", `connection \d: (read|write): (connection reset by peer|broken pipe)`, func(_ *program, c net.Conn) {
+		{"reset", `connection \d: (read|write): (connection reset by peer|broken pipe)`, func(_ *progtest.Program, c net.Conn) {
 			io.CopyN(io.Discard, c, 1)
 			c.(*net.TCPConn).SetLinger(0)
 		}},
-		{"changed", `connection \d: what comes back after 0 bytes is not what was sent`, func(_ *program, c net.Conn) {
+		{"changed", `connection \d: what comes back after 0 bytes is not what was sent`, func(_ *progtest.Program, c net.Conn) {
 			io.WriteString(c, "something else")
 			io.Copy(io.Discard, c)
 		}},
-		{"interrupted", `interrupt signal received`, func(client *program, c net.Conn) {
+		{"interrupted", `interrupt signal received`, func(client *progtest.Program, c net.Conn) {
 			io.CopyN(io.Discard, c, 1)
 			client.Process.Signal(os.Interrupt)
 			io.Copy(io.Discard, c)
@@ -231,14 +231,14 @@ func TestConnectFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer listener.Close()
-			client := startEcho(t, manyFds, "-connect", listener.Addr().String())
+			client := progtest.Start(t, "-connect", listener.Addr().String())
 			c, err := listener.Accept() // the others wait in vain
 			if err != nil {
 				t.Fatal(err)
 			}
 			test.serve(client, c)
 			c.Close()
-			status, _, stderr := client.end(t)
+			status, _, stderr := client.End(t)
 			if want := regexp.MustCompile("^echo: " + test.stderr + "\n$"); status != 1 || !want.MatchString(stderr) {
 				t.Errorf("status %d, stderr %q, want 1 and %v", status, stderr, want)
 			}
@@ -257,8 +257,8 @@ func TestUsage(t *testing.T) {
 		{"-connect", "flag needs an argument: -connect\nusage: "},
 		{"-bind 127.0.0.1:0", "flag provided but not defined: -bind\nusage: "},
 	} {
-		p := startEcho(t, manyFds, strings.Fields(test.args)...)
-		status, stdout, stderr := p.end(t)
+		p := progtest.Start(t, strings.Fields(test.args)...)
+		status, stdout, stderr := p.End(t)
 		if status != 2 || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
 			t.Errorf("%s: status %d, stdout %q, stderr %q", test.args, status, stdout, stderr)
 		}
@@ -277,24 +277,24 @@ with socket.create_connection((sys.argv[1], sys.argv[2])) as s:
     back = b"".join(iter(lambda: s.recv(65536), b""))
 print(back == data)
 `
-	server, addr := startServer(t, manyFds)
+	server, addr := startServer(t)
 	host, port, _ := net.SplitHostPort(addr)
-	python := start(t, installed(t, "python3", "-c", script, host, port))
-	if status, stdout, stderr := python.end(t); status != 0 || stdout != "True\n" {
+	python := progtest.Run(t, "python3", "-c", script, host, port)
+	if status, stdout, stderr := python.End(t); status != 0 || stdout != "True\n" {
 		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
 	}
-	server.stop(t, os.Interrupt)
+	server.Stop(t, os.Interrupt)
 }
 
 func TestNetcat(t *testing.T) {
-	server, addr := startServer(t, manyFds)
+	server, addr := startServer(t)
 	host, port, _ := net.SplitHostPort(addr)
-	nc := start(t, installed(t, "nc", host, port))
+	nc := progtest.Run(t, "nc", host, port)
 	for _, line := range []string{"hello\n", "world\n"} {
-		io.WriteString(nc.stdin, line)
-		if back, err := nc.stdout.ReadString('\n'); back != line || err != nil {
+		io.WriteString(nc.Stdin, line)
+		if back, err := nc.Stdout.ReadString('\n'); back != line || err != nil {
 			t.Errorf("%q came back, want %q: %v", back, line, err)
 		}
 	}
-	server.stop(t, os.Interrupt)
+	server.Stop(t, os.Interrupt)
 }

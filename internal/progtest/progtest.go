@@ -1,0 +1,213 @@
+//go:build unix
+
+// Package progtest is for the tests of programs: it runs the program under test as a process of its own, and talks to it.
+package progtest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/testkit"
+)
+
+// The test binary is the program itself when fdsEnv is set, to the number of descriptors that it may have open.
+const (
+	fdsEnv     = "PROGTEST_DESCRIPTORS"
+	defaultFds = 2000
+)
+
+// Main is for TestMain: it runs the tests, or, in a process that [Start] has started, the program.
+func Main(m *testing.M, program func()) {
+	var limit unix.Rlimit
+	if _, err := fmt.Sscan(os.Getenv(fdsEnv), &limit.Cur); err != nil {
+		os.Exit(m.Run())
+	}
+	limit.Max = limit.Cur
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		panic(err)
+	}
+	program()
+}
+
+// A Program is one that runs: the one under test, or one that talks to it.
+type Program struct {
+	*exec.Cmd
+	Stdin          io.WriteCloser
+	Stdout, Stderr *bufio.Reader
+}
+
+// Start starts the program under test.
+func Start(t testing.TB, args ...string) *Program {
+	t.Helper()
+	return StartWith(t, defaultFds, args...)
+}
+
+// StartWith starts the program under test, and lets it have so many descriptors.
+func StartWith(t testing.TB, fds int, args ...string) *Program {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Skipf("the system does not say what this program is: %v", err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", fdsEnv, fds), "GORACE=atexit_sleep_ms=0")
+	return start(t, cmd)
+}
+
+// Run starts another program, or skips the test if it is not installed.
+func Run(t testing.TB, name string, args ...string) *Program {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("%s is not installed", name)
+	}
+	return start(t, exec.Command(name, args...))
+}
+
+// start starts a program, which ends with the test, and sooner if it takes too long.
+func start(t testing.TB, cmd *exec.Cmd) *Program {
+	t.Helper()
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	stderr, err3 := cmd.StderrPipe()
+	err := errors.Join(err1, err2, err3, cmd.Start())
+	if errors.Is(err, unix.ENOEXEC) || errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("no program can be started: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	overdue := time.AfterFunc(testkit.Patience, func() { cmd.Process.Kill() })
+	t.Cleanup(func() {
+		overdue.Stop()
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return &Program{cmd, stdin, bufio.NewReader(stdout), bufio.NewReader(stderr)}
+}
+
+// Line returns the next line of the output, without its end.
+func (p *Program) Line(t testing.TB) string {
+	t.Helper()
+	line, err := p.Stdout.ReadString('\n')
+	if err != nil {
+		t.Fatalf("after %q: %v", line, err)
+	}
+	return line[:len(line)-1]
+}
+
+// End waits for the end of a program and returns its exit status and the rest of its output.
+func (p *Program) End(t testing.TB) (status int, stdout, stderr string) {
+	t.Helper()
+	out, err1 := io.ReadAll(p.Stdout)
+	complaints, err2 := io.ReadAll(p.Stderr)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Error(err)
+	}
+	p.Wait()
+	return p.ProcessState.ExitCode(), string(out), string(complaints)
+}
+
+// Stop sends a signal to a program and checks that this is its end, and that it had nothing to complain about. It returns
+// the rest of its output.
+func (p *Program) Stop(t testing.TB, sig os.Signal) (stdout string) {
+	t.Helper()
+	if err := p.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+	status, stdout, stderr := p.End(t)
+	if status != 0 || stderr != "" {
+		t.Errorf("after %v: status %d, stderr %q", sig, status, stderr)
+	}
+	return stdout
+}
+
+// Serve starts the program under test as a server on a free port, and returns it and its address, which is the first line
+// of its output.
+func Serve(t testing.TB, args ...string) (p *Program, addr string) {
+	t.Helper()
+	p = Start(t, append(args, "-listen", "127.0.0.1:0")...)
+	return p, p.Line(t)
+}
+
+// Dial connects to a server. The connection is closed at the end of the test.
+func Dial(t testing.TB, addr string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(testkit.Patience))
+	return c.(*net.TCPConn)
+}
+
+// Random returns n bytes, the same each time.
+func Random(n int) []byte {
+	data := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(data)
+	return data
+}
+
+// Send sends data in another goroutine. The channel gets the error.
+func Send(c net.Conn, data []byte, finally func() error) <-chan error {
+	sent := make(chan error, 1)
+	go func() {
+		_, err := c.Write(data)
+		sent <- errors.Join(err, finally())
+	}()
+	return sent
+}
+
+// Exchange sends a request and checks that the answer comes, byte for byte.
+func Exchange(t testing.TB, c net.Conn, request, answer []byte) {
+	t.Helper()
+	sent := Send(c, request, func() error { return nil })
+	back := make([]byte, len(answer))
+	if n, err := io.ReadFull(c, back); err != nil {
+		t.Fatalf("%d of %d bytes of the answer came: %v", n, len(answer), err)
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(back, answer) {
+		t.Fatalf("the answer is %.100q, want %.100q", back, answer)
+	}
+}
+
+// SendUntilStuck sends without reading, until the server takes no more, and returns what it has sent.
+func SendUntilStuck(t testing.TB, c *net.TCPConn) (sent []byte) {
+	t.Helper()
+	const tooMuch = 64 << 20 // more than the buffers of the sockets
+	data := Random(1 << 20)
+	for len(sent) < tooMuch {
+		c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+		n, err := c.Write(data)
+		sent = append(sent, data[:n]...)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return sent
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatalf("the server has taken %d bytes from a client that does not read", len(sent))
+	return nil
+}
+
+// Reset ends a connection so that the other side sees it break off.
+func Reset(c *net.TCPConn) {
+	c.SetLinger(0)
+	c.Close()
+}
