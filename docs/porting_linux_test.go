@@ -1,0 +1,140 @@
+package docs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/selectors"
+	"github.com/pyselect/pyselect/socket"
+)
+
+func pollUntil(ep *pyselect.Epoll, deadline time.Time) ([]pyselect.EpollEvent, error) {
+	timeout := max(0, time.Until(deadline))
+	events, err := ep.Poll(timeout, -1)
+	return events, err
+}
+
+func Example_timeout() {
+	withEpoll(func(ep *pyselect.Epoll) {
+		events, err := pollUntil(ep, time.Now().Add(-time.Second))
+		fmt.Println(len(events), err)
+	})
+	// Output: 0 <nil>
+}
+
+func watch(ep *pyselect.Epoll, f any) error {
+	err := ep.Register(f, pyselect.EPOLLIN)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		err = ep.Modify(f, pyselect.EPOLLIN)
+	case errors.Is(err, unix.EPERM):
+		fmt.Println("a regular file is always ready")
+	}
+	return err
+}
+
+func Example_exceptions() {
+	withEpoll(func(ep *pyselect.Epoll) {
+		withPair(func(_ *selectors.DefaultSelector, a, _ *socket.Socket) {
+			fmt.Println(watch(ep, a))
+			fmt.Println(watch(ep, a))
+		})
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer null.Close()
+		err = watch(ep, null)
+		fmt.Println(errors.Is(err, fs.ErrPermission))
+	})
+	// Output:
+	// <nil>
+	// <nil>
+	// a regular file is always ready
+	// true
+}
+
+func dispatch(connections map[int]*socket.Socket, events []pyselect.EpollEvent, handle func(*socket.Socket, pyselect.EpollMask)) {
+	for _, e := range events {
+		conn := connections[e.Fd]
+		handle(conn, e.Events)
+	}
+}
+
+func Example_dictionary() {
+	withEpoll(func(ep *pyselect.Epoll) {
+		withPair(func(_ *selectors.DefaultSelector, a, _ *socket.Socket) {
+			connections := make(map[int]*socket.Socket)
+			remember(connections, a)
+			ep.Register(a, pyselect.EPOLLOUT)
+			events, _ := ep.Poll(pyselect.Forever, -1)
+			dispatch(connections, events, func(conn *socket.Socket, events pyselect.EpollMask) {
+				fmt.Println(conn == a, events)
+			})
+		})
+	})
+	// Output: true EPOLLOUT
+}
+
+func byMask(e pyselect.EpollEvent, receive, drop func(fd int)) {
+	if e.Events&pyselect.EPOLLIN != 0 {
+		receive(e.Fd)
+	}
+	if e.Events&(pyselect.EPOLLHUP|pyselect.EPOLLERR) != 0 {
+		drop(e.Fd)
+	}
+}
+
+func Example_masks() {
+	withEpoll(func(ep *pyselect.Epoll) {
+		withPair(func(_ *selectors.DefaultSelector, a, b *socket.Socket) {
+			ep.Register(a, pyselect.EPOLLIN)
+			b.Close()
+			events, _ := ep.Poll(pyselect.Forever, -1)
+			byMask(events[0], func(int) { fmt.Println("receive") }, func(int) { fmt.Println("drop") })
+		})
+	})
+	// Output:
+	// receive
+	// drop
+}
+
+func untilDone(ctx context.Context, ep *pyselect.Epoll, handleAll func([]pyselect.EpollEvent)) error {
+	defer context.AfterFunc(ctx, func() { ep.Close() })()
+	for {
+		events, err := ep.Poll(pyselect.Forever, -1)
+		if errors.Is(err, os.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		handleAll(events)
+	}
+}
+
+func Example_closeEndsWaits() {
+	withEpoll(func(ep *pyselect.Epoll) {
+		ctx, cancel := context.WithCancel(context.Background())
+		go cancel()
+		fmt.Println(untilDone(ctx, ep, func([]pyselect.EpollEvent) {}))
+	})
+	// Output: <nil>
+}
+
+func withEpoll(f func(*pyselect.Epoll)) {
+	ep, err := pyselect.NewEpoll()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ep.Close()
+	f(ep)
+}
