@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,4 +211,65 @@ func SendUntilStuck(t testing.TB, c *net.TCPConn) (sent []byte) {
 func Reset(c *net.TCPConn) {
 	c.SetLinger(0)
 	c.Close()
+}
+
+// DialMany connects so many clients to a server, or skips the test if the process may not have that many descriptors.
+func DialMany(t testing.TB, addr string, n int) []*net.TCPConn {
+	t.Helper()
+	testkit.NeedFds(t, n+50)
+	clients := make([]*net.TCPConn, n)
+	for i := range clients {
+		clients[i] = Dial(t, addr)
+	}
+	return clients
+}
+
+// Usage checks what the server under test, which has this name, says to wrong arguments and to bad addresses.
+func Usage(t testing.TB, name string) {
+	t.Helper()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, test := range []struct {
+		args, stderr string
+		status       int
+	}{
+		{"-listen 127.0.0.1:0 more", name + `: unexpected argument "more"` + "\nusage: " + name + " ", 2},
+		{"-bind 127.0.0.1:0", "flag provided but not defined: -bind\nusage: " + name + " ", 2},
+		{"-listen", "flag needs an argument: -listen\nusage: " + name + " ", 2},
+		{"-listen 127.0.0.1", name + ": ", 1},
+		{"-listen 127.0.0.1:65536", name + ": ", 1},
+		{"-listen " + taken.Addr().String(), name + ": ", 1},
+	} {
+		status, stdout, stderr := Start(t, strings.Fields(test.args)...).End(t)
+		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
+			t.Errorf("%s: status %d, stdout %q, stderr %q, want %d, nothing and %q...",
+				test.args, status, stdout, stderr, test.status, test.stderr)
+		}
+	}
+}
+
+// OutOfDescriptors checks that clients who are too many for the descriptors of the server under test wait until others are
+// gone, and that the server complains once for each time that it tries again. To talk has to end a connection.
+func OutOfDescriptors(t testing.TB, retryDelay time.Duration, talk func(c *net.TCPConn)) {
+	t.Helper()
+	const fds, complaint = 20, "too many open files"
+	begin := time.Now()
+	server := StartWith(t, fds, "-listen", "127.0.0.1:0")
+	addr := server.Line(t)
+	clients := DialMany(t, addr, fds+10)
+	if line, err := server.Stderr.ReadString('\n'); !strings.Contains(line, complaint) {
+		t.Fatalf("the server complains %q, want %q: %v", line, complaint, err)
+	}
+	for _, c := range clients {
+		talk(c)
+	}
+	server.Process.Signal(os.Interrupt)
+	status, _, stderr := server.End(t)
+	complaints, lines := 1+strings.Count(stderr, complaint), 1+strings.Count(stderr, "\n")
+	if most := 1 + int(time.Since(begin)/retryDelay); status != 0 || complaints != lines || complaints > most {
+		t.Errorf("status %d, %d complaints, want at most %d, stderr %q", status, complaints, most, stderr)
+	}
 }
