@@ -1,0 +1,208 @@
+//go:build unix
+
+// Queueserver answers every message in upper case: the server with lists of inputs and outputs and a queue of messages for
+// each connection, which tutorials of Python's select module teach, ported to Go.
+//
+//	go run ./examples/queueserver -listen localhost:10000
+//	nc localhost 10000
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/socket"
+)
+
+const (
+	messageSize = 1024
+
+	// A client with so many messages in its queue is not read from until it has taken them all.
+	queueSize = 64
+
+	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for so long.
+	acceptRetryDelay = time.Second
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("queueserver: ")
+	flags := flag.NewFlagSet("queueserver", flag.ExitOnError)
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage: queueserver [-listen HOST:PORT]")
+		flags.PrintDefaults()
+	}
+	listen := flags.String("listen", "localhost:10000", "serve on `HOST:PORT`; port 0 picks a free one")
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 {
+		log.Printf("unexpected argument %q", flags.Arg(0))
+		flags.Usage()
+		os.Exit(2)
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	server, err := socket.CreateServer(*listen)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	addr, err := server.Getsockname()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(addr)
+	if err := serve(ctx, server); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve is the loop, which ends when ctx is done.
+func serve(ctx context.Context, server *socket.Socket) error {
+	server.Setblocking(false)
+	if err := server.Listen(socket.SOMAXCONN); err != nil { // many clients may come at once
+		return err
+	}
+
+	// A socket tells Select what happens elsewhere: a byte is the time to accept, the end that of the loop.
+	wakeup, waker, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	defer wakeup.Close()
+	defer waker.Close()
+	stop := context.AfterFunc(ctx, func() { waker.Close() })
+	defer stop()
+
+	// Made while there are descriptors: Go's runtime needs some for its first timer, and ends the process without them.
+	acceptTimer := time.AfterFunc(0, func() { waker.Send([]byte{0}) })
+	defer acceptTimer.Stop()
+
+	inputs := []*socket.Socket{wakeup}                 // and the server, when it is time to accept
+	outputs := []*socket.Socket{}                      // those whose queues are not empty
+	messageQueues := make(map[*socket.Socket][][]byte) // an empty message is the last one
+	closeConnection := func(s *socket.Socket) {
+		inputs = remove(inputs, s)
+		outputs = remove(outputs, s)
+		delete(messageQueues, s)
+		s.Close()
+	}
+	defer func() {
+		for s := range messageQueues {
+			closeConnection(s)
+		}
+	}()
+
+	buf := make([]byte, messageSize)
+	for {
+		readable, writable, exceptional, err := pyselect.Select(inputs, outputs, inputs, pyselect.Forever)
+		if err != nil {
+			return err
+		}
+
+		for _, s := range readable {
+			switch s {
+			case wakeup:
+				if n, _ := wakeup.Recv(buf); n == 0 {
+					return nil
+				}
+				inputs = append(inputs, server)
+
+			case server:
+				connection, _, err := server.Accept()
+				switch {
+				case errors.Is(err, socket.ErrWouldBlock):
+				case err != nil:
+					// The server stays readable, and the loop would spin.
+					log.Printf("%v; next try in %v", err, acceptRetryDelay)
+					inputs = remove(inputs, server)
+					acceptTimer.Reset(acceptRetryDelay)
+				default:
+					connection.Setblocking(false)
+					inputs = append(inputs, connection)
+					messageQueues[connection] = nil
+				}
+
+			default:
+				n, err := s.Recv(buf)
+				if errors.Is(err, socket.ErrWouldBlock) {
+					continue
+				}
+				if err != nil {
+					closeConnection(s)
+					continue
+				}
+				queue := append(messageQueues[s], upper(buf[:n]))
+				messageQueues[s] = queue
+				if len(queue) == 1 {
+					outputs = append(outputs, s)
+				}
+				// Who sends no more still gets the answers.
+				if n == 0 || len(queue) == queueSize {
+					inputs = remove(inputs, s)
+				}
+			}
+		}
+
+		for _, s := range writable {
+			queue, open := messageQueues[s]
+			if !open {
+				continue // it was also readable, and that was its end
+			}
+			nextMsg := queue[0]
+			if len(nextMsg) == 0 {
+				closeConnection(s)
+				continue
+			}
+			n, err := s.Send(nextMsg)
+			if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
+				closeConnection(s)
+				continue
+			}
+			if n < len(nextMsg) {
+				queue[0] = nextMsg[n:]
+				continue
+			}
+			queue = queue[1:]
+			messageQueues[s] = queue
+			if len(queue) == 0 {
+				outputs = remove(outputs, s)
+				if !slices.Contains(inputs, s) {
+					inputs = append(inputs, s)
+				}
+			}
+		}
+
+		// Urgent data is the exception that TCP has.
+		for _, s := range exceptional {
+			closeConnection(s)
+		}
+	}
+}
+
+// remove returns the list without a socket.
+func remove(list []*socket.Socket, s *socket.Socket) []*socket.Socket {
+	return slices.DeleteFunc(list, func(other *socket.Socket) bool { return other == s })
+}
+
+// upper returns a copy of p in upper case. As in Python's bytes.upper, only the letters of ASCII have it: a message may begin
+// or end within a character.
+func upper(p []byte) []byte {
+	p = slices.Clone(p)
+	for i, c := range p {
+		if 'a' <= c && c <= 'z' {
+			p[i] = c - 'a' + 'A'
+		}
+	}
+	return p
+}
