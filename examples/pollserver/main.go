@@ -1,0 +1,191 @@
+//go:build unix
+
+// Pollserver answers whatever a client sends with "hello world" and closes the connection: the server with a poll object and
+// a map from descriptors to sockets, which tutorials of Python's select module teach, ported to Go.
+//
+//	go run ./examples/pollserver -listen localhost:10001
+//	echo hi | nc localhost 10001
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/socket"
+)
+
+const (
+	answer = "hello world\n"
+
+	readOnly  = pyselect.POLLIN // POLLHUP and POLLERR come unasked
+	writeOnly = pyselect.POLLOUT
+	gone      = pyselect.POLLHUP | pyselect.POLLERR | pyselect.POLLNVAL
+
+	// How long a client that has its answer may take to close the connection.
+	lingerTime = 2 * time.Second
+
+	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for so long.
+	acceptRetryDelay = time.Second
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("pollserver: ")
+	flags := flag.NewFlagSet("pollserver", flag.ExitOnError)
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage: pollserver [-listen HOST:PORT]")
+		flags.PrintDefaults()
+	}
+	listen := flags.String("listen", "localhost:10001", "serve on `HOST:PORT`; port 0 picks a free one")
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 {
+		log.Printf("unexpected argument %q", flags.Arg(0))
+		flags.Usage()
+		os.Exit(2)
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	server, err := socket.CreateServer(*listen)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	addr, err := server.Getsockname()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(addr)
+	if err := serve(ctx, server); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve is the loop, which ends when ctx is done.
+func serve(ctx context.Context, server *socket.Socket) error {
+	server.Setblocking(false)
+	if err := server.Listen(socket.SOMAXCONN); err != nil { // many clients may come at once
+		return err
+	}
+	serverFd, err := server.Fileno()
+	if err != nil {
+		return err
+	}
+
+	// A pipe tells the poll what happens elsewhere: a byte is the time to accept, the end that of the loop.
+	wakeup, waker, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer wakeup.Close()
+	defer waker.Close()
+	stop := context.AfterFunc(ctx, func() { waker.Close() })
+	defer stop()
+	wakeupFd, err := pyselect.Fileno(wakeup)
+	if err != nil {
+		return err
+	}
+	// Made while there are descriptors: Go's runtime needs some for its first timer, and ends the process without them.
+	acceptTimer := time.AfterFunc(0, func() { waker.Write([]byte{0}) })
+	defer acceptTimer.Stop()
+
+	poller := pyselect.NewPoll()
+	if err := poller.Register(wakeupFd, readOnly); err != nil {
+		return err
+	}
+	fdToSocket := map[int]*socket.Socket{serverFd: server}
+	unsent := make(map[int]string) // what of the answer each client still has to get
+	closeConnection := func(fd int) {
+		poller.Unregister(fd)
+		fdToSocket[fd].Close()
+		delete(fdToSocket, fd)
+		delete(unsent, fd)
+	}
+	defer func() {
+		for fd := range unsent {
+			closeConnection(fd)
+		}
+	}()
+
+	buf := make([]byte, 1024)
+	for {
+		events, err := poller.Poll(pyselect.Forever)
+		if err != nil {
+			return err
+		}
+		for _, event := range events {
+			// More than one bit may be set: a client that is gone may have left something to read.
+			fd, mask := event.Fd, event.Events
+			s := fdToSocket[fd]
+			switch {
+			case fd == wakeupFd:
+				if _, err := wakeup.Read(buf); err != nil {
+					return nil
+				}
+				if err := poller.Register(server, readOnly); err != nil {
+					return err
+				}
+
+			case s == server:
+				connection, _, err := server.Accept()
+				if errors.Is(err, socket.ErrWouldBlock) {
+					continue
+				}
+				if err != nil {
+					// The server stays readable, and the loop would spin.
+					log.Printf("%v; next try in %v", err, acceptRetryDelay)
+					poller.Unregister(server)
+					acceptTimer.Reset(acceptRetryDelay)
+					continue
+				}
+				connection.Setblocking(false)
+				fd, err := connection.Fileno()
+				if err == nil {
+					err = poller.Register(connection, readOnly)
+				}
+				if err != nil {
+					return err
+				}
+				fdToSocket[fd] = connection
+				unsent[fd] = answer
+
+			case mask&readOnly != 0:
+				n, err := s.Recv(buf)
+				switch {
+				case errors.Is(err, socket.ErrWouldBlock):
+				case err != nil || n == 0:
+					closeConnection(fd)
+				case unsent[fd] != "":
+					poller.Modify(s, writeOnly)
+				}
+
+			case mask&writeOnly != 0:
+				n, err := s.Send([]byte(unsent[fd]))
+				if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
+					closeConnection(fd)
+					continue
+				}
+				unsent[fd] = unsent[fd][n:]
+				if unsent[fd] == "" {
+					// To close it now would break it off, as the client may still be sending, and it might lose its answer:
+					// the server says that this is all, and reads on until the client closes.
+					s.Shutdown(socket.SHUT_WR)
+					poller.Modify(s, readOnly)
+					time.AfterFunc(lingerTime, func() { s.Shutdown(socket.SHUT_RD) })
+				}
+
+			case mask&gone != 0:
+				closeConnection(fd)
+			}
+		}
+	}
+}

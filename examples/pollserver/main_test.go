@@ -1,0 +1,188 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/progtest"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
+)
+
+func TestMain(m *testing.M) { progtest.Main(m, main) }
+
+// greeted checks that a client gets its answer, and then the end.
+func greeted(t *testing.T, c net.Conn) {
+	t.Helper()
+	if back, err := io.ReadAll(c); string(back) != "hello world\n" || err != nil {
+		t.Errorf("the answer is %q, %v", back, err)
+	}
+}
+
+// talk sends something, and checks the answer.
+func talk(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	if _, err := io.WriteString(c, "hi\n"); err != nil {
+		t.Fatal(err)
+	}
+	greeted(t, c)
+	c.Close()
+}
+
+// closed waits until the server does not take anything from a client any more.
+func closed(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	for {
+		if _, err := io.WriteString(c, "and"); errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestHelloWorld(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+		server, addr := progtest.Serve(t)
+		talk(t, progtest.Dial(t, addr))
+		c := progtest.Dial(t, addr)
+		talk(t, progtest.Dial(t, addr))
+		server.Stop(t, sig)
+		if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
+			t.Errorf("after the server's end: Read = %d, %v", n, err)
+		}
+	}
+}
+
+func TestInterruptClosesAll(t *testing.T) {
+	testkit.NoLeaks(t)
+	server, err := socket.CreateServer("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	addr, err := server.Getsockname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- serve(ctx, server) }()
+	progtest.Dial(t, addr.String()) // says nothing
+	talk(t, progtest.Dial(t, addr.String()))
+	interrupt()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// The answer comes to a client that sends, or has already sent, much more than the server needs.
+func TestGarbage(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	for range 3 {
+		c := progtest.Dial(t, addr)
+		sent := progtest.Send(c, progtest.Random(1<<20), c.CloseWrite)
+		greeted(t, c)
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestHalfClose(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	c := progtest.Dial(t, addr)
+	io.WriteString(c, "hi")
+	c.CloseWrite()
+	greeted(t, c)
+
+	silent := progtest.Dial(t, addr)
+	silent.CloseWrite()
+	if back, err := io.ReadAll(silent); len(back) > 0 || err != nil {
+		t.Errorf("a client that says nothing gets %q, %v", back, err)
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestUrgentData(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	c := progtest.Dial(t, addr)
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), []byte("!"), unix.MSG_OOB, nil) })
+	if err := errors.Join(sent, err); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, c)
+	server.Stop(t, os.Interrupt)
+}
+
+// Those who do not close the connection keep it for a while only, also when they go on sending.
+func TestClientsThatDoNotClose(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	c := progtest.Dial(t, addr)
+	testkit.Duration(t, lingerTime, func() {
+		io.WriteString(c, "hi")
+		greeted(t, c)
+		closed(t, c)
+	})
+	talk(t, progtest.Dial(t, addr))
+	server.Stop(t, os.Interrupt)
+}
+
+// More connections are reset than the server has descriptors, and another one lives through it all.
+func TestReset(t *testing.T) {
+	const fds = 20
+	server := progtest.StartWith(t, fds, "-listen", "127.0.0.1:0")
+	addr := server.Line(t)
+	other := progtest.Dial(t, addr)
+	for range 2 * fds {
+		asked, silent := progtest.Dial(t, addr), progtest.Dial(t, addr)
+		io.WriteString(asked, "hi")
+		progtest.Reset(asked)
+		progtest.Reset(silent)
+		talk(t, progtest.Dial(t, addr))
+	}
+	talk(t, other)
+	server.Stop(t, os.Interrupt)
+}
+
+func TestManyClients(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	clients := progtest.DialMany(t, addr, 1000)
+	for _, c := range clients {
+		talk(t, c)
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestOutOfDescriptors(t *testing.T) {
+	progtest.OutOfDescriptors(t, acceptRetryDelay, func(c *net.TCPConn) { talk(t, c) })
+}
+
+func TestUsage(t *testing.T) { progtest.Usage(t, "pollserver") }
+
+func TestNetcat(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	host, port, _ := net.SplitHostPort(addr)
+	nc := progtest.Run(t, "nc", host, port)
+	io.WriteString(nc.Stdin, "hi\n")
+	nc.Stdin.Close()
+	if status, stdout, stderr := nc.End(t); status != 0 || stdout != "hello world\n" {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+	server.Stop(t, os.Interrupt)
+}
