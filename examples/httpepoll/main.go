@@ -1,0 +1,200 @@
+//go:build linux
+
+// Httpepoll is a web server that says "Hello, world!": the one with a level-triggered epoll and a map each for connections,
+// requests and responses, which tutorials of Python's select.epoll teach, ported to Go.
+//
+//	go run ./examples/httpepoll -listen localhost:8080
+//	curl -i localhost:8080
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/socket"
+)
+
+const (
+	response = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!"
+	tooLarge = "HTTP/1.0 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n\r\n"
+
+	maxRequest = 8 << 10 // bytes of a request up to the empty line
+
+	// How long a client that has its response may take to close the connection.
+	lingerTime = 2 * time.Second
+
+	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for so long.
+	acceptRetryDelay = time.Second
+)
+
+// The ends of a line and an empty line, which end a request.
+var eol1, eol2 = []byte("\n\n"), []byte("\n\r\n")
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("httpepoll: ")
+	flags := flag.NewFlagSet("httpepoll", flag.ExitOnError)
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage: httpepoll [-listen HOST:PORT]")
+		flags.PrintDefaults()
+	}
+	listen := flags.String("listen", "localhost:8080", "serve on `HOST:PORT`; port 0 picks a free one")
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 {
+		log.Printf("unexpected argument %q", flags.Arg(0))
+		flags.Usage()
+		os.Exit(2)
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	serversocket, err := socket.CreateServer(*listen)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer serversocket.Close()
+	addr, err := serversocket.Getsockname()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(addr)
+	if err := serve(ctx, serversocket); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve is the loop, which ends when ctx is done.
+func serve(ctx context.Context, serversocket *socket.Socket) error {
+	serversocket.Setblocking(false)
+	if err := serversocket.Listen(socket.SOMAXCONN); err != nil { // many clients may come at once
+		return err
+	}
+	serverFileno, err := serversocket.Fileno()
+	if err != nil {
+		return err
+	}
+	epoll, err := pyselect.NewEpoll()
+	if err != nil {
+		return err
+	}
+	defer epoll.Close()
+	if err := epoll.Register(serversocket, 0); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { epoll.Close() }) // which ends a Poll
+	defer stop()
+	// Made while there are descriptors: Go's runtime needs some for its first timer, and ends the process without them.
+	acceptTimer := time.AfterFunc(0, func() { epoll.Modify(serversocket, pyselect.EPOLLIN) })
+	defer acceptTimer.Stop()
+
+	connections := make(map[int]*socket.Socket)
+	requests := make(map[int][]byte)  // of those that have not sent all of it
+	responses := make(map[int][]byte) // what each of the others still has to get
+	closeConnection := func(fileno int) {
+		epoll.Unregister(fileno)
+		connections[fileno].Close()
+		delete(connections, fileno)
+		delete(requests, fileno)
+		delete(responses, fileno)
+	}
+	defer func() {
+		for fileno := range connections {
+			closeConnection(fileno)
+		}
+	}()
+
+	buf := make([]byte, 1024)
+	for {
+		events, err := epoll.Poll(pyselect.Forever, -1)
+		if errors.Is(err, os.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, event := range events {
+			fileno, mask := event.Fd, event.Events
+			connection := connections[fileno]
+			switch {
+			case fileno == serverFileno:
+				connection, _, err := serversocket.Accept()
+				if errors.Is(err, socket.ErrWouldBlock) {
+					continue
+				}
+				if err != nil {
+					// The server stays readable, and the loop would spin.
+					log.Printf("%v; next try in %v", err, acceptRetryDelay)
+					epoll.Modify(serversocket, 0)
+					acceptTimer.Reset(acceptRetryDelay)
+					continue
+				}
+				connection.Setblocking(false)
+				fileno, err := connection.Fileno()
+				if err == nil {
+					err = epoll.Register(connection, pyselect.EPOLLIN)
+				}
+				if err != nil {
+					log.Print(err)
+					connection.Close()
+					continue
+				}
+				connections[fileno] = connection
+				requests[fileno] = nil
+
+			case mask&pyselect.EPOLLIN != 0:
+				n, err := connection.Recv(buf)
+				if errors.Is(err, socket.ErrWouldBlock) {
+					continue
+				}
+				if err != nil || n == 0 {
+					closeConnection(fileno)
+					continue
+				}
+				request, unanswered := requests[fileno]
+				if !unanswered {
+					continue // the body of the request, or what else comes after it
+				}
+				request = append(request, buf[:n]...)
+				requests[fileno] = request
+				switch {
+				case bytes.Contains(request, eol1) || bytes.Contains(request, eol2):
+					responses[fileno] = []byte(response)
+				case len(request) > maxRequest:
+					responses[fileno] = []byte(tooLarge)
+				default:
+					continue
+				}
+				delete(requests, fileno)
+				epoll.Modify(fileno, pyselect.EPOLLOUT)
+
+			case mask&pyselect.EPOLLOUT != 0:
+				n, err := connection.Send(responses[fileno])
+				if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
+					closeConnection(fileno)
+					continue
+				}
+				responses[fileno] = responses[fileno][n:]
+				if len(responses[fileno]) == 0 {
+					// To close it now would break it off, as the client may still be sending, and it might lose its response:
+					// the server says that this is all, and reads on until the client closes.
+					connection.Shutdown(socket.SHUT_WR)
+					epoll.Modify(fileno, pyselect.EPOLLIN)
+					time.AfterFunc(lingerTime, func() { connection.Shutdown(socket.SHUT_RD) })
+				}
+
+			case mask&(pyselect.EPOLLHUP|pyselect.EPOLLERR) != 0:
+				closeConnection(fileno)
+			}
+		}
+	}
+}

@@ -1,0 +1,235 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/progtest"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
+)
+
+func TestMain(m *testing.M) { progtest.Main(m, main) }
+
+const (
+	hello   = "Hello, world!"
+	request = "GET / HTTP/1.0\r\nHost: test\r\n\r\n"
+)
+
+// receive checks that a client gets a response with this status, and then the end.
+func receive(t *testing.T, c net.Conn, status int) {
+	t.Helper()
+	r := bufio.NewReader(c)
+	response, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[int]string{200: hello, 431: ""}[status]; response.StatusCode != status || string(body) != want {
+		t.Errorf("the response is %q with %q, want %d with %q", response.Status, body, status, want)
+	}
+	if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+		t.Errorf("instead of the end came %.100q, %v", rest, err)
+	}
+}
+
+func send(t *testing.T, c net.Conn, data string) {
+	t.Helper()
+	if _, err := io.WriteString(c, data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// talk sends a request, and checks the response.
+func talk(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	send(t, c, request)
+	receive(t, c, 200)
+	c.Close()
+}
+
+// closed waits until the server does not take anything from a client any more.
+func closed(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	for {
+		if _, err := io.WriteString(c, "and"); errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestHTTP(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+		server, addr := progtest.Serve(t)
+		idle := progtest.Dial(t, addr)
+		client := http.Client{Timeout: testkit.Patience}
+		for _, body := range []string{"", "a form", strings.Repeat("a file", 100000)} {
+			response, err := client.Post("http://"+addr+"/path", "text/plain", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if kind := response.Header.Get("Content-Type"); err != nil || response.StatusCode != 200 || kind != "text/plain" || string(back) != hello {
+				t.Errorf("the response is %v %q of type %q, %v", response.Status, back, kind, err)
+			}
+		}
+		server.Stop(t, sig)
+		if n, err := idle.Read(make([]byte, 1)); n > 0 || err == nil {
+			t.Errorf("after the server's end: Read = %d, %v", n, err)
+		}
+	}
+}
+
+func TestInterruptClosesAll(t *testing.T) {
+	testkit.NoLeaks(t)
+	server, err := socket.CreateServer("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	addr, err := server.Getsockname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- serve(ctx, server) }()
+	send(t, progtest.Dial(t, addr.String()), "GET")
+	talk(t, progtest.Dial(t, addr.String()))
+	interrupt()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// Requests come in any pieces, with either end of lines.
+func TestPieces(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	for _, request := range []string{request, strings.ReplaceAll(request, "\r", "")} {
+		c := progtest.Dial(t, addr)
+		c.SetNoDelay(true)
+		for _, b := range []byte(request) {
+			send(t, c, string(b))
+			talk(t, progtest.Dial(t, addr)) // until the server has had time to read that
+		}
+		receive(t, c, 200)
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestLargeRequest(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	garbage := strings.ReplaceAll(string(progtest.Random(1<<20)), "\n", "")
+	for _, test := range []struct {
+		request string
+		status  int
+	}{
+		{"GET / HTTP/1.0\r\nCookie: " + strings.Repeat("x", maxRequest-100) + "\r\n\r\n", 200},
+		{"GET / HTTP/1.0\r\nCookie: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", 431},
+		{garbage, 431},
+	} {
+		c := progtest.Dial(t, addr)
+		sent := progtest.Send(c, []byte(test.request), c.CloseWrite)
+		receive(t, c, test.status)
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestHalfClose(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	for i := range request {
+		c := progtest.Dial(t, addr)
+		send(t, c, request[:i])
+		c.CloseWrite()
+		if back, err := io.ReadAll(c); len(back) > 0 || err != nil {
+			t.Errorf("to %q, the response is %q, %v", request[:i], back, err)
+		}
+	}
+	c := progtest.Dial(t, addr)
+	send(t, c, request)
+	c.CloseWrite()
+	receive(t, c, 200)
+	server.Stop(t, os.Interrupt)
+}
+
+// Those who do not close the connection keep it for a while only, also when they go on sending.
+func TestClientsThatDoNotClose(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	c := progtest.Dial(t, addr)
+	testkit.Duration(t, lingerTime, func() {
+		send(t, c, request)
+		receive(t, c, 200)
+		closed(t, c)
+	})
+	talk(t, progtest.Dial(t, addr))
+	server.Stop(t, os.Interrupt)
+}
+
+// More connections are reset than the server has descriptors, and another one lives through it all.
+func TestReset(t *testing.T) {
+	const fds = 20
+	server := progtest.StartWith(t, fds, "-listen", "127.0.0.1:0")
+	addr := server.Line(t)
+	other := progtest.Dial(t, addr)
+	send(t, other, request[:10])
+	for range 2 * fds {
+		for _, sent := range []string{"", request[:10], request} {
+			c := progtest.Dial(t, addr)
+			send(t, c, sent)
+			progtest.Reset(c)
+		}
+		talk(t, progtest.Dial(t, addr))
+	}
+	send(t, other, request[10:])
+	receive(t, other, 200)
+	server.Stop(t, os.Interrupt)
+}
+
+func TestManyClients(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	clients := progtest.DialMany(t, addr, 1000)
+	for _, c := range clients {
+		send(t, c, request)
+	}
+	for _, c := range clients {
+		receive(t, c, 200)
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestOutOfDescriptors(t *testing.T) {
+	progtest.OutOfDescriptors(t, acceptRetryDelay, func(c *net.TCPConn) { talk(t, c) })
+}
+
+func TestUsage(t *testing.T) { progtest.Usage(t, "httpepoll") }
+
+func TestCurl(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	curl := progtest.Run(t, "curl", "-sS", "-w", " %{http_code}", "http://"+addr)
+	if status, stdout, stderr := curl.End(t); status != 0 || stdout != hello+" 200" {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+	server.Stop(t, os.Interrupt)
+}
