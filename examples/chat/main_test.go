@@ -1,0 +1,360 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/progtest"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
+)
+
+func TestMain(m *testing.M) { progtest.Main(m, main) }
+
+// A person takes part in a chat.
+type person struct {
+	*net.TCPConn
+	name string
+	r    *bufio.Reader
+}
+
+func dial(t *testing.T, addr string) *person {
+	t.Helper()
+	c := progtest.Dial(t, addr)
+	return &person{c, c.LocalAddr().String(), bufio.NewReader(c)}
+}
+
+// join waits until the terminal of the server shows that somebody has joined.
+func join(t *testing.T, server *progtest.Program, addr string) *person {
+	t.Helper()
+	p := dial(t, addr)
+	if line := server.Line(t); line != p.name+" has joined" {
+		t.Fatalf("the terminal shows %q", line)
+	}
+	return p
+}
+
+func (p *person) say(t *testing.T, text string) {
+	t.Helper()
+	if _, err := io.WriteString(p, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *person) line(t *testing.T) string {
+	t.Helper()
+	line, err := p.r.ReadString('\n')
+	if err != nil {
+		t.Fatalf("after %q: %v", line, err)
+	}
+	return line[:len(line)-1]
+}
+
+// hears checks what somebody hears next.
+func (p *person) hears(t *testing.T, lines ...string) {
+	t.Helper()
+	for _, want := range lines {
+		if line := p.line(t); line != want {
+			t.Fatalf("%s hears %q, want %q", p.name, line, want)
+		}
+	}
+}
+
+// serveHere runs a server in this process, until the returned function is called or the test ends.
+func serveHere(t *testing.T, stdin, stdout *os.File) (addr string, stop func()) {
+	t.Helper()
+	server, err := socket.CreateServer("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := server.Getsockname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	served := testkit.Go(t, func() {
+		defer server.Close()
+		c := &chat{server: server, stdin: stdin, stdout: stdout, idle: pyselect.Forever}
+		if err := c.serve(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return name.String(), func() { interrupt(); served.Wait() }
+}
+
+func TestConversation(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+		server, addr := progtest.Serve(t)
+		anna := join(t, server, addr)
+		bert := join(t, server, addr)
+		anna.hears(t, bert.name+" has joined")
+		cleo := join(t, server, addr)
+		anna.hears(t, cleo.name+" has joined")
+		bert.hears(t, cleo.name+" has joined")
+
+		anna.say(t, "Hello!\r\n\r\nI am An")
+		bert.hears(t, anna.name+": Hello!")
+		bert.say(t, "Hello, Größe.\n")
+		anna.hears(t, bert.name+": Hello, Größe.")
+		anna.say(t, "na.\n")
+		bert.hears(t, anna.name+": I am Anna.")
+		cleo.hears(t, anna.name+": Hello!", bert.name+": Hello, Größe.", anna.name+": I am Anna.")
+
+		bert.say(t, "I have to go")
+		bert.CloseWrite()
+		if rest, err := io.ReadAll(bert.r); len(rest) > 0 || err != nil {
+			t.Errorf("before the end, somebody who leaves gets %q, %v", rest, err)
+		}
+		cleo.hears(t, bert.name+": I have to go", bert.name+" has left: hung up")
+
+		for _, line := range []string{anna.name + ": Hello!", bert.name + ": Hello, Größe.", anna.name + ": I am Anna.",
+			bert.name + ": I have to go", bert.name + " has left: hung up"} {
+			if shown := server.Line(t); shown != line {
+				t.Errorf("the terminal shows %q, want %q", shown, line)
+			}
+		}
+		server.Stop(t, sig)
+		if n, err := cleo.Read(make([]byte, 1)); n > 0 || err == nil {
+			t.Errorf("after the server's end: Read = %d, %v", n, err)
+		}
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	anna := join(t, server, addr)
+	io.WriteString(server.Stdin, "Welcome.\nThat is")
+	anna.hears(t, "server: Welcome.")
+	io.WriteString(server.Stdin, " all")
+	server.Stdin.Close()
+	anna.hears(t, "server: That is all")
+	bert := join(t, server, addr)
+	bert.say(t, "hello\n")
+	anna.hears(t, bert.name+" has joined", bert.name+": hello")
+	server.Stop(t, os.Interrupt)
+}
+
+// Standard input and output may be anything.
+func TestFiles(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.Close() // w is broken
+	for _, test := range []struct {
+		name          string
+		stdin, stdout *os.File
+	}{
+		{"null", null, null},
+		{"files", testkit.File(t), testkit.File(t)},
+		{"broken pipe", null, w},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			addr, stop := serveHere(t, test.stdin, test.stdout)
+			defer stop()
+			anna := dial(t, addr)
+			anna.say(t, "hello?\n")
+			bert := dial(t, addr)
+			joined := anna.line(t)
+			if joined == "server: content" { // of the file, if anna was there in time
+				joined = anna.line(t)
+			}
+			if joined != bert.name+" has joined" {
+				t.Fatalf("anna hears %q", joined)
+			}
+			bert.say(t, "hello\n")
+			anna.hears(t, bert.name+": hello")
+		})
+	}
+}
+
+func TestInterruptClosesAll(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	testkit.NoLeaks(t)
+	addr, stop := serveHere(t, r, w) // what is shown is typed again
+	anna := dial(t, addr)
+	anna.hears(t, "server: "+anna.name+" has joined")
+	stop()
+	if err := r.Close(); err != nil {
+		t.Errorf("standard input is not the caller's any more: %v", err)
+	}
+}
+
+func TestIdle(t *testing.T) {
+	const idle = 2 * time.Second
+	server, addr := progtest.Serve(t, "-idle", idle.String())
+	testkit.Duration(t, idle, func() {
+		silent := join(t, server, addr)
+		if rest, err := io.ReadAll(silent); len(rest) > 0 || err != nil {
+			t.Errorf("before the end, somebody who is silent gets %q, %v", rest, err)
+		}
+		if line := server.Line(t); line != silent.name+" has left: said nothing for 2s" {
+			t.Errorf("the terminal shows %q", line)
+		}
+	})
+	talker := join(t, server, addr)
+	time.Sleep(idle / 4)
+	testkit.Duration(t, idle, func() {
+		talker.say(t, "Is anybody here?\n")
+		io.ReadAll(talker)
+	})
+	server.Stop(t, os.Interrupt)
+}
+
+// Whatever comes in, what goes out is lines of text that are not too long.
+func TestGarbage(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	bert := join(t, server, addr)
+	anna := dial(t, addr)
+	bert.hears(t, anna.name+" has joined")
+	for _, test := range []string{
+		string(progtest.Random(30000)),
+		strings.Repeat("\x1b[2J", 5000),
+		strings.Repeat("\n", 30000),
+		strings.Repeat("endless ", 4000),
+		strings.Repeat("\xe2\x82", 10000),
+	} {
+		anna.say(t, test+"\nend of garbage\n")
+		for {
+			line, found := strings.CutPrefix(bert.line(t), anna.name+": ")
+			if !found || !utf8.ValidString(line) || utf8.RuneCountInString(line) > maxLine || strings.IndexFunc(line, unicode.IsControl) >= 0 {
+				t.Fatalf("garbage has become %q", line)
+			}
+			if strings.HasSuffix(line, "end of garbage") {
+				break
+			}
+		}
+	}
+	anna.say(t, strings.Repeat("x", maxLine+1)+"\n")
+	bert.hears(t, anna.name+": "+strings.Repeat("x", maxLine), anna.name+": x")
+	server.Stop(t, os.Interrupt)
+}
+
+// Who does not read is dropped, and nobody misses anything. Nobody looks at the terminal either.
+func TestClientThatDoesNotRead(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	anna := join(t, server, addr)
+	bert := join(t, server, addr)
+	stuck := join(t, server, addr)
+	bert.hears(t, stuck.name+" has joined")
+	text := strings.Repeat("x", 1000)
+	for dropped := false; !dropped; {
+		anna.say(t, strings.Repeat(text+"\n", 50))
+		for said := 0; said < 50; {
+			switch line := bert.line(t); line {
+			case anna.name + ": " + text:
+				said++
+			case stuck.name + " has left: reads too slowly":
+				dropped = true
+			default:
+				t.Fatalf("bert hears %.200q", line)
+			}
+		}
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+// More connections are reset than the server has descriptors, and others live through it all.
+func TestReset(t *testing.T) {
+	const fds = 20
+	server := progtest.StartWith(t, fds, "-listen", "127.0.0.1:0")
+	addr := server.Line(t)
+	anna := join(t, server, addr)
+	bert := join(t, server, addr)
+	anna.hears(t, bert.name+" has joined")
+	for range 2 * fds {
+		c := dial(t, addr)
+		anna.hears(t, c.name+" has joined")
+		c.say(t, "I am about to be cut o")
+		progtest.Reset(c.TCPConn)
+		bert.say(t, "Who was that?\n")
+		for heard := map[string]bool{}; len(heard) < 2; {
+			line := anna.line(t)
+			switch line {
+			case bert.name + ": Who was that?", c.name + " has left: hung up":
+				heard[line] = true
+			case c.name + ": I am about to be cut o":
+			default:
+				t.Fatalf("anna hears %q", line)
+			}
+		}
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestManyClients(t *testing.T) {
+	const people = 1000
+	testkit.NeedFds(t, people+50)
+	server, addr := progtest.Serve(t)
+	var all [people]*person
+	for i := range all {
+		all[i] = join(t, server, addr)
+	}
+	first := all[0]
+	for i, p := range all {
+		for _, later := range all[i+1:] {
+			p.hears(t, later.name+" has joined")
+		}
+	}
+	first.say(t, "hello, all\n")
+	for _, p := range all[1:] {
+		p.hears(t, first.name+": hello, all")
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestOutOfDescriptors(t *testing.T) {
+	progtest.OutOfDescriptors(t, acceptRetryDelay, func(c *net.TCPConn) {
+		fmt.Fprintln(c, "hello")
+		c.CloseWrite()
+		if _, err := io.ReadAll(c); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	})
+}
+
+func TestUsage(t *testing.T) { progtest.Usage(t, "chat") }
+
+func TestNetcat(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	anna := join(t, server, addr)
+	host, port, _ := net.SplitHostPort(addr)
+	nc := progtest.Run(t, "nc", host, port)
+	name, found := strings.CutSuffix(anna.line(t), " has joined")
+	if !found {
+		t.Fatalf("netcat is %q", name)
+	}
+	anna.say(t, "hello\n")
+	if line := nc.Line(t); line != anna.name+": hello" {
+		t.Errorf("netcat hears %q", line)
+	}
+	io.WriteString(nc.Stdin, "world\n")
+	anna.hears(t, name+": world")
+	server.Stop(t, os.Interrupt)
+}
