@@ -1,0 +1,420 @@
+//go:build unix && !aix
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/progtest"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
+)
+
+func TestMain(m *testing.M) { progtest.Main(m, main) }
+
+const (
+	greeting = "Welcome. Send 0 for an operator, exit to leave.\n"
+	operator = "This call may be recorded.\n"
+	again    = "Please try again.\n"
+)
+
+// bothModes runs a test of a server in both modes.
+func bothModes(t *testing.T, test func(t *testing.T, server *progtest.Program, addr string), args ...string) {
+	for _, mode := range []string{"threading", "forking"} {
+		t.Run(mode, func(t *testing.T) {
+			server, addr := progtest.Serve(t, append(args, "-mode", mode)...)
+			test(t, server, addr)
+		})
+	}
+}
+
+// dial returns a client that has been greeted.
+func dial(t *testing.T, addr string) *net.TCPConn {
+	t.Helper()
+	c := progtest.Dial(t, addr)
+	progtest.Exchange(t, c, nil, []byte(greeting))
+	return c
+}
+
+func ask(t *testing.T, c net.Conn, request, answer string) {
+	t.Helper()
+	progtest.Exchange(t, c, []byte(request), []byte(answer))
+}
+
+// leave ends a connection with exit.
+func leave(t *testing.T, c net.Conn) {
+	t.Helper()
+	if _, err := c.Write([]byte("exit\n")); err != nil {
+		t.Error(err)
+	}
+	wantRest(t, c, "")
+}
+
+func wantRest(t *testing.T, c net.Conn, want string) {
+	t.Helper()
+	if rest, err := io.ReadAll(c); err != nil || string(rest) != want {
+		t.Errorf("until the end came %.100q, want %.100q: %v", rest, want, err)
+	}
+}
+
+var exception = regexp.MustCompile(`^socketserver: exception occurred during processing of request from 127\.0\.0\.1:\d+: `)
+
+// stop interrupts a server, some of whose requests have failed, and returns its complaints about them.
+func stop(t *testing.T, server *progtest.Program) (complaints []string) {
+	t.Helper()
+	server.Process.Signal(os.Interrupt)
+	status, _, stderr := server.End(t)
+	if status != 0 {
+		t.Errorf("status %d", status)
+	}
+	for line := range strings.Lines(stderr) {
+		if !exception.MatchString(line) {
+			t.Errorf("the server complains %q", line)
+		}
+		complaints = append(complaints, exception.ReplaceAllString(line, ""))
+	}
+	return complaints
+}
+
+func TestService(t *testing.T) {
+	bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
+		a, b := dial(t, addr), dial(t, addr)
+		ask(t, a, "0\n", operator)
+		ask(t, b, "hello\n", again)
+		ask(t, a, "\n10\n0\r\n", again+again+operator)
+		leave(t, a)
+		ask(t, b, "0\n", operator)
+		leave(t, b)
+		server.Stop(t, os.Interrupt)
+	})
+}
+
+// The client of the tutorials, but for the ends of lines.
+func TestPython(t *testing.T) {
+	const script = `
+import socket, sys
+sk = socket.socket()
+sk.connect((sys.argv[1], int(sys.argv[2])))
+answers = sk.makefile()
+print(answers.readline(), end="")
+for inp in ["0", "hello", "exit"]:
+    sk.sendall(bytes(inp + "\n", "utf8"))
+    print(answers.readline(), end="")
+sk.close()
+`
+	bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
+		host, port, _ := net.SplitHostPort(addr)
+		python := progtest.Run(t, "python3", "-c", script, host, port)
+		if status, stdout, stderr := python.End(t); status != 0 || stdout != greeting+operator+again {
+			t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+		}
+		server.Stop(t, os.Interrupt)
+	})
+}
+
+func TestInterrupt(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
+				c, other := dial(t, addr), dial(t, addr)
+				ask(t, c, "0\n", operator)
+				server.Stop(t, sig)
+				wantRest(t, c, "")
+				wantRest(t, other, "")
+			})
+		})
+	}
+}
+
+// Without its listener, which no child has inherited, the server serves the clients that it has, and then ends.
+func TestBlockOnClose(t *testing.T) {
+	bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
+		a, b := dial(t, addr), dial(t, addr)
+		server.Process.Signal(os.Interrupt)
+		testkit.Eventually(t, "the end of the listener", func() bool {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				return errors.Is(err, unix.ECONNREFUSED)
+			}
+			progtest.Reset(c.(*net.TCPConn))
+			return false
+		})
+		ask(t, a, "0\n", operator)
+		leave(t, a)
+		ask(t, b, "0\n", operator)
+		leave(t, b)
+		if status, _, _ := server.End(t); status != 0 {
+			t.Errorf("status %d", status)
+		}
+	}, "-block-on-close")
+}
+
+func TestHalfClose(t *testing.T) {
+	bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
+		for request, answer := range map[string]string{"": "", "0\nhello\n": operator + again, "hello\n0": again + operator} {
+			c := dial(t, addr)
+			progtest.Send(c, []byte(request), c.CloseWrite)
+			wantRest(t, c, answer)
+		}
+		server.Stop(t, os.Interrupt)
+	})
+}
+
+func TestGarbage(t *testing.T) {
+	bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
+		c := dial(t, addr)
+		garbage := append(progtest.Random(1<<20), '\n')
+		progtest.Send(c, garbage, c.CloseWrite)
+		wantRest(t, c, strings.Repeat(again, bytes.Count(garbage, []byte("\n"))))
+
+		c = dial(t, addr)
+		progtest.Send(c, make([]byte, 1<<20), c.CloseWrite)
+		if n, _ := io.Copy(io.Discard, c); n > 0 { // the end is a reset, because not all is read
+			t.Errorf("%d bytes are the answer to a line that is too long", n)
+		}
+		leave(t, dial(t, addr))
+		complaints := stop(t, server)
+		if len(complaints) != 1 || complaints[0] != "bufio.Scanner: token too long\n" {
+			t.Errorf("the server complains %q", complaints)
+		}
+	})
+}
+
+// The answers to so many requests are more than the buffers of the sockets hold.
+const tooMany = 300_000
+
+// sendTooMany returns a client that sends requests without reading the answers.
+func sendTooMany(t *testing.T, addr string) *net.TCPConn {
+	t.Helper()
+	c := dial(t, addr)
+	c.SetReadBuffer(16 << 10)
+	progtest.Send(c, bytes.Repeat([]byte("\n"), tooMany), c.CloseWrite)
+	return c
+}
+
+func TestNeverReads(t *testing.T) {
+	bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
+		other := dial(t, addr)
+		c := sendTooMany(t, addr)
+		for range 10 {
+			ask(t, other, "0\n", operator)
+		}
+		leave(t, dial(t, addr))
+		c.SetReadBuffer(1 << 20)
+		wantRest(t, c, strings.Repeat(again, tooMany))
+		sendTooMany(t, addr)
+		ask(t, other, "0\n", operator)
+		server.Stop(t, os.Interrupt)
+	})
+}
+
+func TestReset(t *testing.T) {
+	bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
+		other := dial(t, addr)
+		for i := range 10 {
+			progtest.Reset(progtest.Dial(t, addr))
+			c := dial(t, addr)
+			ask(t, c, "0\n", operator)
+			progtest.Reset(c)
+			if i == 0 {
+				progtest.Reset(sendTooMany(t, addr))
+			}
+			ask(t, other, "0\n", operator)
+		}
+		for _, complaint := range stop(t, server) {
+			if !strings.HasSuffix(complaint, ": connection reset by peer\n") && !strings.HasSuffix(complaint, ": broken pipe\n") {
+				t.Errorf("the server complains %q", complaint)
+			}
+		}
+	})
+}
+
+func TestManyClients(t *testing.T) {
+	const clients, fds = 1000, 3000 // a goroutine that waits for its client needs two
+	testkit.NeedFds(t, fds)
+	server := progtest.StartWith(t, fds, "-listen", "127.0.0.1:0")
+	addr := server.Line(t)
+	var conns [clients]*net.TCPConn
+	for i := range conns {
+		conns[i] = dial(t, addr)
+	}
+	for i, c := range conns {
+		ask(t, c, "0\n", operator)
+		if i%2 == 0 {
+			leave(t, c)
+		}
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+// The clients that are too many wait until others leave.
+func TestMaxChildren(t *testing.T) {
+	const clients, maxChildren = 50, 40
+	server, addr := progtest.Serve(t, "-mode", "forking")
+	var conns [clients]*net.TCPConn
+	for i := range conns {
+		conns[i] = progtest.Dial(t, addr)
+	}
+	for i, c := range conns {
+		if i >= maxChildren {
+			c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			if n, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("client %d is served while %d others are: %d, %v", i, maxChildren, n, err)
+			}
+			c.SetReadDeadline(time.Now().Add(testkit.Patience))
+			leave(t, conns[i-maxChildren])
+		}
+		ask(t, c, "", greeting)
+	}
+	server.Stop(t, os.Interrupt) // also when it waits for the end of a child
+	for _, c := range conns[clients-maxChildren:] {
+		wantRest(t, c, "")
+	}
+}
+
+// Some clients are not accepted, others are, but the server cannot wait for them: it closes these.
+func TestOutOfDescriptors(t *testing.T) {
+	begin := time.Now()
+	server := progtest.StartWith(t, 20, "-listen", "127.0.0.1:0")
+	addr := server.Line(t)
+	var conns [30]*net.TCPConn
+	for i := range conns {
+		conns[i] = progtest.Dial(t, addr)
+	}
+	complaint := regexp.MustCompile(`^socketserver: socket: accept: fd \d+: too many open files; next try in 1s\n$`)
+	for {
+		line, err := server.Stderr.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if complaint.MatchString(line) {
+			break
+		}
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+	testkit.Eventually(t, "a client to be served", func() bool {
+		c := progtest.Dial(t, addr)
+		c.Write([]byte("0\nexit\n"))
+		back, err := io.ReadAll(c)
+		return err == nil && string(back) == greeting+operator
+	})
+	server.Process.Signal(os.Interrupt)
+	status, _, stderr := server.End(t)
+	complaints := 1
+	for line := range strings.Lines(stderr) {
+		if complaint.MatchString(line) {
+			complaints++
+		} else if !exception.MatchString(line) {
+			t.Errorf("the server complains %q", line)
+		}
+	}
+	if most := 1 + int(time.Since(begin)/acceptRetryDelay); status != 0 || complaints > most {
+		t.Errorf("status %d, %d complaints, want at most %d", status, complaints, most)
+	}
+}
+
+// A handlerFunc is a function as a handler.
+type handlerFunc func(request *socket.Socket) error
+
+func (f handlerFunc) Handle(request *socket.Socket, _ socket.Addr) error { return f(request) }
+
+// serveHere serves in this process until the returned function is called, with a poll interval that has no end.
+func serveHere(t *testing.T, blockOnClose bool, handler handlerFunc) (addr string, shutdown func()) {
+	t.Helper()
+	server := NewThreadingTCPServer("127.0.0.1:0", handler)
+	server.BlockOnClose = blockOnClose
+	if err := errors.Join(server.ServerBind(), server.ServerActivate()); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.ServeForever(time.Hour) }()
+	return server.ServerAddress, func() {
+		t.Helper()
+		server.Shutdown()
+		if err := errors.Join(<-served, server.ServerClose()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestHandlerFails(t *testing.T) {
+	testkit.NoLeaks(t)
+	var complaints bytes.Buffer
+	log.SetOutput(&complaints)
+	defer log.SetOutput(os.Stderr)
+	addr, shutdown := serveHere(t, true, func(request *socket.Socket) error {
+		first := make([]byte, 1)
+		switch n, err := request.Recv(first); {
+		case n == 0:
+			return err
+		case first[0] == 'p':
+			panic("first byte is p")
+		}
+		return errors.New("first byte is not p")
+	})
+	c := progtest.Dial(t, addr)
+	for _, first := range []string{"e", "p"} {
+		failing := progtest.Dial(t, addr)
+		failing.Write([]byte(first))
+		wantRest(t, failing, "")
+	}
+	c.Close()
+	shutdown()
+	for _, want := range []string{": first byte is not p\n", ": panic: first byte is p\n"} {
+		if !strings.Contains(complaints.String(), want) {
+			t.Errorf("the complaints are %q, want %q among them", &complaints, want)
+		}
+	}
+}
+
+func TestShutdownEndsRequests(t *testing.T) {
+	testkit.NoLeaks(t)
+	handling := make(chan bool)
+	addr, shutdown := serveHere(t, false, func(request *socket.Socket) error {
+		handling <- true
+		_, err := request.Recv(make([]byte, 1))
+		return err
+	})
+	var conns [3]*net.TCPConn
+	for i := range conns {
+		conns[i] = progtest.Dial(t, addr)
+		<-handling
+	}
+	shutdown()
+	for _, c := range conns {
+		wantRest(t, c, "")
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, test := range []struct {
+		args   string
+		status int
+		stderr string
+	}{
+		{"-mode both", 2, "socketserver: unknown mode \"both\"\nusage: "},
+		{"-listen 127.0.0.1:0 more", 2, "socketserver: unexpected argument \"more\"\nusage: "},
+		{"-listen", 2, "flag needs an argument: -listen\nusage: "},
+		{"-bind 127.0.0.1:0", 2, "flag provided but not defined: -bind\nusage: "},
+		{"-listen 127.0.0.1", 1, "socketserver: socket: getaddrinfo: address 127.0.0.1: missing port in address\n"},
+		{"-listen 192.0.2.1:1", 1, "socketserver: 192.0.2.1:1: socket: bind: "},
+	} {
+		status, stdout, stderr := progtest.Start(t, strings.Fields(test.args)...).End(t)
+		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
+			t.Errorf("%s: status %d, stdout %q, stderr %q", test.args, status, stdout, stderr)
+		}
+	}
+}
