@@ -1,0 +1,490 @@
+//go:build unix
+
+// Reactor is a small reactor in the manner of Twisted, whose loop has connections, timers and calls from other goroutines,
+// and on it the echo server that introduces Twisted.
+//
+//	go run ./examples/reactor -listen localhost:8000             # echoes until it is interrupted
+//	go run ./examples/reactor -listen localhost:8000 -idle 1m    # and closes connections that send nothing for a minute
+//	nc localhost 8000
+package main
+
+import (
+	"bytes"
+	"container/heap"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/selectors"
+	"github.com/pyselect/pyselect/socket"
+)
+
+// A Protocol is what happens on a connection. The reactor calls its methods. A panic is logged and ends the connection.
+type Protocol interface {
+	// ConnectionMade is called first.
+	ConnectionMade(transport *Transport)
+
+	// DataReceived is called with what has come. The slice is the protocol's until it returns.
+	DataReceived(data []byte)
+
+	// ConnectionLost is called last. The reason is ErrConnectionDone, ErrConnectionAborted or what has gone wrong.
+	ConnectionLost(reason error)
+}
+
+// A Factory makes the protocol of each connection.
+type Factory interface {
+	// BuildProtocol may return nil, and the connection is closed.
+	BuildProtocol(peer socket.Addr) Protocol
+}
+
+var (
+	// ErrConnectionDone says that a connection was closed properly, by either side.
+	ErrConnectionDone = errors.New("connection was closed cleanly")
+
+	// ErrConnectionAborted says that a connection was closed by AbortConnection or at the end of the reactor.
+	ErrConnectionAborted = errors.New("connection was aborted locally")
+)
+
+const (
+	// A connection that has so much to send is not read from until its peer has taken some of it. In Twisted, a protocol
+	// has to arrange for that as a producer.
+	maxBuffered = 64 << 10
+
+	// When accept fails, because the process is out of descriptors for instance, the port accepts nothing for so long.
+	acceptRetryDelay = time.Second
+)
+
+// A Reactor waits for events and calls what handles them, one after another. All is to be called by what it calls, or
+// before Run, but for CallFromThread.
+type Reactor struct {
+	selector *selectors.DefaultSelector
+	delayed  delayedCalls
+	calls    int // of CallLater
+	ports    []*Port
+	stopped  bool
+	buf      []byte // that all connections receive into
+
+	mu         sync.Mutex
+	fromThread []func()
+}
+
+// A selectable is what the reactor tells that its socket is ready.
+type selectable interface{ doReady(events selectors.Event) }
+
+// NewReactor returns a reactor that does not run yet.
+func NewReactor() (*Reactor, error) {
+	selector, err := selectors.NewDefaultSelector()
+	if err != nil {
+		return nil, err
+	}
+	return &Reactor{selector: selector, buf: make([]byte, 64<<10)}, nil
+}
+
+// Run runs the reactor until Stop or an interrupt, and then closes everything. It cannot run again.
+func (r *Reactor) Run() error {
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, unix.SIGINT, unix.SIGTERM)
+	go func() {
+		for range interrupts {
+			r.CallFromThread(r.Stop)
+		}
+	}()
+	defer close(interrupts)
+	defer signal.Stop(interrupts)
+	defer r.disconnectAll()
+
+	for r.runUntilCurrent(); !r.stopped; r.runUntilCurrent() {
+		ready, err := r.selector.Select(r.timeout())
+		if err != nil {
+			return err
+		}
+		for _, ready := range ready {
+			ready.Key.Data.(selectable).doReady(ready.Events)
+		}
+	}
+	return nil
+}
+
+// Stop ends Run.
+func (r *Reactor) Stop() { r.stopped = true }
+
+func (r *Reactor) disconnectAll() {
+	for key := range r.selector.Keys() {
+		if t, ok := key.Data.(*Transport); ok {
+			t.AbortConnection()
+		}
+	}
+	for _, p := range r.ports {
+		p.socket.Close()
+	}
+	r.selector.Close()
+}
+
+// runUntilCurrent makes the calls from other goroutines and the delayed calls that are due.
+func (r *Reactor) runUntilCurrent() {
+	r.mu.Lock()
+	calls := r.fromThread
+	r.fromThread = nil
+	r.mu.Unlock()
+	for _, f := range calls {
+		logged(f)
+	}
+	for now := time.Now(); len(r.delayed) > 0 && !r.delayed[0].time.After(now); {
+		logged(heap.Pop(&r.delayed).(*DelayedCall).f)
+	}
+}
+
+// timeout returns the time to the next delayed call.
+func (r *Reactor) timeout() time.Duration {
+	if len(r.delayed) == 0 {
+		return pyselect.Forever
+	}
+	return time.Until(r.delayed[0].time)
+}
+
+// logged calls f. Its panic is logged and becomes an error.
+func logged(f func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.Printf("unhandled error: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("unhandled error: %v", p)
+		}
+	}()
+	f()
+	return nil
+}
+
+// CallFromThread lets the reactor call f soon. It may be called by any goroutine.
+func (r *Reactor) CallFromThread(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fromThread = append(r.fromThread, f)
+	r.selector.Wakeup()
+}
+
+// CallLater lets the reactor call f after a delay.
+func (r *Reactor) CallLater(delay time.Duration, f func()) *DelayedCall {
+	r.calls++
+	d := &DelayedCall{reactor: r, time: time.Now().Add(delay), order: r.calls, f: f}
+	heap.Push(&r.delayed, d)
+	return d
+}
+
+// A DelayedCall is a call that CallLater has arranged.
+type DelayedCall struct {
+	reactor *Reactor
+	time    time.Time
+	order   int // among those of the same time
+	index   int // in the heap, or -1
+	f       func()
+}
+
+// Active reports whether the call is still to come.
+func (d *DelayedCall) Active() bool { return d.index >= 0 }
+
+// Cancel prevents the call, if it is active.
+func (d *DelayedCall) Cancel() {
+	if d.Active() {
+		heap.Remove(&d.reactor.delayed, d.index)
+	}
+}
+
+// Reset lets the call come after a delay from now, if it is active.
+func (d *DelayedCall) Reset(delay time.Duration) {
+	if d.Active() {
+		d.time = time.Now().Add(delay)
+		heap.Fix(&d.reactor.delayed, d.index)
+	}
+}
+
+// The delayedCalls are a heap, whose first is the next.
+type delayedCalls []*DelayedCall
+
+func (q delayedCalls) Len() int { return len(q) }
+
+func (q delayedCalls) Less(i, j int) bool {
+	if c := q[i].time.Compare(q[j].time); c != 0 {
+		return c < 0
+	}
+	return q[i].order < q[j].order
+}
+
+func (q delayedCalls) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+
+func (q *delayedCalls) Push(x any) {
+	d := x.(*DelayedCall)
+	d.index = len(*q)
+	*q = append(*q, d)
+}
+
+func (q *delayedCalls) Pop() any {
+	last := len(*q) - 1
+	d := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	d.index = -1
+	return d
+}
+
+// A Port is a listening socket, each connection of which gets a protocol from the factory.
+type Port struct {
+	reactor *Reactor
+	socket  *socket.Socket
+	factory Factory
+}
+
+// ListenTCP listens at an address of the form host:port.
+func (r *Reactor) ListenTCP(address string, factory Factory) (*Port, error) {
+	s, err := socket.CreateServer(address)
+	if err != nil {
+		return nil, err
+	}
+	s.Setblocking(false)
+	p := &Port{r, s, factory}
+	if err := p.startReading(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	r.ports = append(r.ports, p)
+	return p, nil
+}
+
+// GetHost returns the address that the port listens at.
+func (p *Port) GetHost() (socket.Addr, error) { return p.socket.Getsockname() }
+
+func (p *Port) startReading() error {
+	_, err := p.reactor.selector.Register(p.socket, selectors.EventRead, p)
+	return err
+}
+
+// pause stops accepting for a while: as long as accept fails the socket stays ready, and the loop would spin.
+func (p *Port) pause(cause error) {
+	log.Printf("%v; next try in %v", cause, acceptRetryDelay)
+	p.reactor.selector.Unregister(p.socket)
+	p.reactor.CallLater(acceptRetryDelay, func() {
+		if err := p.startReading(); err != nil {
+			p.pause(err)
+		}
+	})
+}
+
+func (p *Port) doReady(selectors.Event) {
+	s, peer, err := p.socket.Accept()
+	if errors.Is(err, socket.ErrWouldBlock) {
+		return
+	}
+	if err != nil {
+		p.pause(err)
+		return
+	}
+	var protocol Protocol
+	logged(func() { protocol = p.factory.BuildProtocol(peer) })
+	if protocol == nil {
+		s.Close()
+		return
+	}
+	s.Setblocking(false)
+	t := &Transport{reactor: p.reactor, socket: s, protocol: protocol, events: selectors.EventRead}
+	if _, err := t.reactor.selector.Register(s, t.events, t); err != nil {
+		log.Print(err)
+		s.Close()
+		return
+	}
+	t.call(func() { protocol.ConnectionMade(t) })
+}
+
+// A Transport is a connection.
+type Transport struct {
+	reactor       *Reactor
+	socket        *socket.Socket
+	protocol      Protocol
+	events        selectors.Event // that the selector waits for
+	dataBuffer    bytes.Buffer    // what is still to be sent
+	disconnecting bool            // once that has gone
+	disconnected  bool
+}
+
+// Write sends data, sooner or later, unless the connection is closed or about to be. It keeps a copy.
+func (t *Transport) Write(data []byte) {
+	if !t.disconnecting {
+		t.dataBuffer.Write(data)
+		t.watch()
+	}
+}
+
+// LoseConnection closes the connection when all that was written before is sent. No more is received.
+func (t *Transport) LoseConnection() {
+	t.disconnecting = true
+	t.watch()
+}
+
+// AbortConnection closes the connection.
+func (t *Transport) AbortConnection() { t.connectionLost(ErrConnectionAborted) }
+
+// watch lets the selector wait for what the connection needs now.
+func (t *Transport) watch() {
+	if t.disconnected {
+		return
+	}
+	var events selectors.Event
+	if !t.disconnecting && t.dataBuffer.Len() < maxBuffered {
+		events |= selectors.EventRead
+	}
+	if t.disconnecting || t.dataBuffer.Len() > 0 {
+		events |= selectors.EventWrite
+	}
+	if events == t.events {
+		return
+	}
+	t.events = events
+	if _, err := t.reactor.selector.Modify(t.socket, events, t); err != nil {
+		t.connectionLost(err)
+	}
+}
+
+// doReady does what is possible, of what is still wanted: a call before this one may have changed that.
+func (t *Transport) doReady(events selectors.Event) {
+	if !t.disconnected && events&t.events&selectors.EventRead != 0 {
+		t.doRead()
+	}
+	if !t.disconnected && events&t.events&selectors.EventWrite != 0 {
+		t.doWrite()
+	}
+}
+
+func (t *Transport) doRead() {
+	switch n, err := t.socket.Recv(t.reactor.buf); {
+	case errors.Is(err, socket.ErrWouldBlock):
+	case err != nil:
+		t.connectionLost(err)
+	case n == 0:
+		// Twisted forgets what is still to be sent, unless the protocol takes care of it.
+		t.LoseConnection()
+	default:
+		t.call(func() { t.protocol.DataReceived(t.reactor.buf[:n]) })
+	}
+}
+
+func (t *Transport) doWrite() {
+	if t.dataBuffer.Len() > 0 {
+		n, err := t.socket.Send(t.dataBuffer.Bytes())
+		if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
+			t.connectionLost(err)
+			return
+		}
+		t.dataBuffer.Next(n)
+	}
+	if t.disconnecting && t.dataBuffer.Len() == 0 {
+		t.connectionLost(ErrConnectionDone)
+		return
+	}
+	t.watch()
+}
+
+// call calls the protocol.
+func (t *Transport) call(method func()) {
+	if err := logged(method); err != nil {
+		t.connectionLost(err)
+	}
+}
+
+func (t *Transport) connectionLost(reason error) {
+	if t.disconnected {
+		return
+	}
+	t.disconnected, t.disconnecting = true, true
+	t.reactor.selector.Unregister(t.socket)
+	t.socket.Close()
+	logged(func() { t.protocol.ConnectionLost(reason) })
+}
+
+// Echo is the protocol that sends back what it receives.
+type Echo struct {
+	factory   *EchoFactory
+	transport *Transport
+	timeout   *DelayedCall // or nil
+}
+
+// ConnectionMade begins to wait for data.
+func (e *Echo) ConnectionMade(transport *Transport) {
+	e.transport = transport
+	if e.factory.Idle > 0 {
+		e.timeout = e.factory.Reactor.CallLater(e.factory.Idle, transport.AbortConnection)
+	}
+}
+
+// DataReceived sends data back.
+func (e *Echo) DataReceived(data []byte) {
+	e.transport.Write(data)
+	if e.timeout != nil {
+		e.timeout.Reset(e.factory.Idle)
+	}
+}
+
+// ConnectionLost ends the wait for data.
+func (e *Echo) ConnectionLost(error) {
+	if e.timeout != nil {
+		e.timeout.Cancel()
+	}
+}
+
+// EchoFactory makes Echo protocols.
+type EchoFactory struct {
+	Reactor *Reactor
+	Idle    time.Duration // after which without data a connection is closed; 0 is never
+}
+
+// BuildProtocol returns an Echo.
+func (f *EchoFactory) BuildProtocol(socket.Addr) Protocol { return &Echo{factory: f} }
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("reactor: ")
+	flags := flag.NewFlagSet("reactor", flag.ExitOnError)
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage: reactor [-listen HOST:PORT] [-idle DURATION]")
+		flags.PrintDefaults()
+	}
+	listen := flags.String("listen", "localhost:8000", "serve on `HOST:PORT`; port 0 picks a free one")
+	idle := flags.Duration("idle", 0, "close a connection that has sent nothing for this `DURATION`; 0 is never")
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 {
+		log.Printf("unexpected argument %q", flags.Arg(0))
+		flags.Usage()
+		os.Exit(2)
+	}
+	if err := run(*listen, *idle); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(listen string, idle time.Duration) error {
+	time.AfterFunc(0, func() {}) // Go's runtime opens descriptors for its first timer, and dies if clients have taken all
+
+	reactor, err := NewReactor()
+	if err != nil {
+		return err
+	}
+	port, err := reactor.ListenTCP(listen, &EchoFactory{reactor, idle})
+	if err != nil {
+		return err
+	}
+	host, err := port.GetHost()
+	if err != nil {
+		return err
+	}
+	reactor.CallLater(0, func() { fmt.Println(host) }) // when an interrupt is caught already
+	return reactor.Run()
+}

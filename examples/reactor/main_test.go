@@ -1,0 +1,365 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/progtest"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
+)
+
+func TestMain(m *testing.M) { progtest.Main(m, main) }
+
+const fewFds = 20
+
+func roundTrip(t *testing.T, c net.Conn, data []byte) {
+	t.Helper()
+	progtest.Exchange(t, c, data, data)
+}
+
+func wantRest(t *testing.T, c net.Conn, want []byte) {
+	t.Helper()
+	if rest, err := io.ReadAll(c); err != nil || !bytes.Equal(rest, want) {
+		t.Errorf("%d bytes came until the end, want %d: %v", len(rest), len(want), err)
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			server, addr := progtest.Serve(t)
+			c := progtest.Dial(t, addr)
+			roundTrip(t, c, progtest.Random(1<<20))
+			progtest.SendUntilStuck(t, progtest.Dial(t, addr))
+			server.Stop(t, sig)
+			wantRest(t, c, nil)
+		})
+	}
+}
+
+func TestPython(t *testing.T) {
+	const script = `
+import socket, sys, threading
+data = bytes(range(256)) * 4096
+with socket.create_connection((sys.argv[1], sys.argv[2])) as s:
+    def send():
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+    threading.Thread(target=send).start()
+    back = b"".join(iter(lambda: s.recv(65536), b""))
+print(back == data)
+`
+	server, addr := progtest.Serve(t)
+	host, port, _ := net.SplitHostPort(addr)
+	python := progtest.Run(t, "python3", "-c", script, host, port)
+	if status, stdout, stderr := python.End(t); status != 0 || stdout != "True\n" {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestHalfClose(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	for _, size := range []int{0, 1, maxBuffered, 3 << 20} {
+		c := progtest.Dial(t, addr)
+		data := progtest.Random(size)
+		sent := progtest.Send(c, data, c.CloseWrite)
+		wantRest(t, c, data)
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+// More connections are reset than the server has descriptors, and another one lives through it all.
+func TestReset(t *testing.T) {
+	server := progtest.StartWith(t, fewFds, "-listen", "127.0.0.1:0")
+	addr := server.Line(t)
+	other := progtest.Dial(t, addr)
+	for i := range 50 {
+		c := progtest.Dial(t, addr)
+		roundTrip(t, c, []byte("hello"))
+		if i%10 == 0 {
+			progtest.SendUntilStuck(t, c)
+		}
+		progtest.Reset(c)
+		roundTrip(t, other, progtest.Random(10000))
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestNeverReads(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	other := progtest.Dial(t, addr)
+	for range 3 {
+		c := progtest.Dial(t, addr)
+		sent := progtest.SendUntilStuck(t, c)
+		roundTrip(t, other, progtest.Random(1<<20))
+		c.CloseWrite()
+		wantRest(t, c, sent)
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestManyClients(t *testing.T) {
+	const clients = 1000
+	testkit.NeedFds(t, 2*clients)
+	server, addr := progtest.Serve(t, "-idle", "1h")
+	var conns [clients]*net.TCPConn
+	for i := range conns {
+		conns[i] = progtest.Dial(t, addr)
+	}
+	for i, c := range conns {
+		roundTrip(t, c, fmt.Appendf(nil, "I am client %d\n", i))
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+// More clients than the server has descriptors wait until others are gone.
+func TestOutOfDescriptors(t *testing.T) {
+	begin := time.Now()
+	server := progtest.StartWith(t, fewFds, "-listen", "127.0.0.1:0")
+	addr := server.Line(t)
+	var conns [30]*net.TCPConn
+	for i := range conns {
+		conns[i] = progtest.Dial(t, addr)
+	}
+	const complaint = ": too many open files; next try in 1s\n"
+	if line, err := server.Stderr.ReadString('\n'); !strings.HasSuffix(line, complaint) {
+		t.Fatalf("the server complains %q, want %q: %v", line, complaint, err)
+	}
+	for _, c := range conns {
+		roundTrip(t, c, []byte("hello"))
+		c.Close()
+	}
+	server.Process.Signal(os.Interrupt)
+	status, _, stderr := server.End(t)
+	complaints := 1 + strings.Count(stderr, complaint)
+	if most := 1 + int(time.Since(begin)/acceptRetryDelay); status != 0 || complaints > most {
+		t.Errorf("status %d, %d complaints, want at most %d, stderr %q", status, complaints, most, stderr)
+	}
+}
+
+func TestIdle(t *testing.T) {
+	const idle = time.Second
+	big := progtest.Random(64 << 20) // more than the buffers of the sockets
+	server, addr := progtest.Serve(t, "-idle", idle.String())
+	active, silent, neverReads := progtest.Dial(t, addr), progtest.Dial(t, addr), progtest.Dial(t, addr)
+	sent := progtest.Send(neverReads, big, func() error { return nil })
+	var last time.Time
+	for begin := time.Now(); time.Since(begin) < 2*idle; {
+		last = time.Now()
+		roundTrip(t, active, []byte("hello"))
+	}
+	wantRest(t, active, nil)
+	if d := time.Since(last); d < idle {
+		t.Errorf("a connection that was idle for %v is closed, want %v", d, idle)
+	}
+	wantRest(t, silent, nil)
+	if err := <-sent; err == nil {
+		t.Errorf("the server has taken %d bytes from a client that does not read", len(big))
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestUsage(t *testing.T) {
+	for _, test := range []struct {
+		args   string
+		status int
+		stderr string
+	}{
+		{"-listen 127.0.0.1:0 more", 2, "reactor: unexpected argument \"more\"\nusage: "},
+		{"-idle long", 2, "invalid value \"long\" for flag -idle: parse error\nusage: "},
+		{"-bind 127.0.0.1:0", 2, "flag provided but not defined: -bind\nusage: "},
+		{"-listen 127.0.0.1", 1, "reactor: socket: create_server: address 127.0.0.1: missing port in address\n"},
+	} {
+		status, stdout, stderr := progtest.Start(t, strings.Fields(test.args)...).End(t)
+		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
+			t.Errorf("%s: status %d, stdout %q, stderr %q", test.args, status, stdout, stderr)
+		}
+	}
+}
+
+// newReactor returns a reactor, and a function that runs it and waits for its end.
+func newReactor(t *testing.T) (reactor *Reactor, run func()) {
+	t.Helper()
+	// Package signal has a goroutine from its first use on.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGUSR1)
+	signal.Stop(signals)
+	testkit.NoLeaks(t)
+	reactor, err := NewReactor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reactor, func() {
+		t.Helper()
+		if err := reactor.Run(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestCallLater(t *testing.T) {
+	reactor, run := newReactor(t)
+	const tick = 20 * time.Millisecond
+	var calls []string
+	begin := time.Now()
+	later := func(ticks time.Duration, name string) *DelayedCall {
+		return reactor.CallLater(ticks*tick, func() {
+			if d := time.Since(begin); d < ticks*tick {
+				t.Errorf("%s is called after %v, want %v", name, d, ticks*tick)
+			}
+			calls = append(calls, name)
+		})
+	}
+	c := later(3, "c")
+	later(2, "b")
+	a := later(0, "a")
+	later(1, "cancelled").Cancel()
+	later(1, "put off").Reset(time.Hour)
+	reactor.CallLater(10*time.Millisecond, func() { panic("a panic of a delayed call") })
+	later(6, "end").f = reactor.Stop
+	reactor.CallLater(4*tick, func() {
+		if a.Active() || c.Active() {
+			t.Error("calls that were made are active")
+		}
+		a.Cancel()
+		a.Reset(0)
+		later(0, "d")
+		later(0, "e")
+	})
+	var complaints bytes.Buffer
+	log.SetOutput(&complaints)
+	defer log.SetOutput(os.Stderr)
+	run()
+	if want := []string{"a", "b", "c", "d", "e"}; !slices.Equal(calls, want) {
+		t.Errorf("the calls are %q, want %q", calls, want)
+	}
+	if !strings.Contains(complaints.String(), "unhandled error: a panic of a delayed call\n") {
+		t.Errorf("the complaints are %q", &complaints)
+	}
+}
+
+func TestCallFromThread(t *testing.T) {
+	reactor, run := newReactor(t)
+	const callers, each = 10, 100
+	sum := 0
+	for range callers {
+		go func() {
+			for range each {
+				reactor.CallFromThread(func() {
+					if sum++; sum == callers*each {
+						reactor.Stop()
+					}
+				})
+			}
+		}()
+	}
+	run()
+	if sum != callers*each {
+		t.Errorf("%d calls, want %d", sum, callers*each)
+	}
+}
+
+// A script is a protocol that does what it is sent, and says why its connections are lost.
+type script struct {
+	transport *Transport
+	lost      chan error
+}
+
+var manyBytes = progtest.Random(8 << 20)
+
+func (s *script) BuildProtocol(socket.Addr) Protocol { return &script{lost: s.lost} }
+
+func (s *script) ConnectionMade(transport *Transport) { s.transport = transport }
+
+func (s *script) DataReceived(data []byte) {
+	switch string(data) {
+	case "lose":
+		s.transport.Write(manyBytes)
+		s.transport.LoseConnection()
+		s.transport.Write([]byte("too late"))
+	case "abort":
+		s.transport.Write(manyBytes)
+		s.transport.AbortConnection()
+		s.transport.Write([]byte("too late"))
+	case "panic":
+		panic("a panic of a protocol")
+	case "stop":
+		s.transport.reactor.Stop()
+	default:
+		s.transport.Write(data)
+	}
+}
+
+func (s *script) ConnectionLost(reason error) { s.lost <- reason }
+
+func TestConnectionLost(t *testing.T) {
+	var complaints bytes.Buffer
+	log.SetOutput(&complaints)
+	defer log.SetOutput(os.Stderr)
+	reactor, run := newReactor(t)
+	lost := make(chan error, 10)
+	port, err := reactor.ListenTCP("127.0.0.1:0", &script{lost: lost})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := port.GetHost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := testkit.Go(t, run)
+	other := progtest.Dial(t, addr.String())
+	for _, test := range []struct {
+		send   string
+		then   func(c *net.TCPConn)
+		rest   []byte
+		reason func(error) bool
+	}{
+		{"lose", func(c *net.TCPConn) {}, manyBytes, func(err error) bool { return err == ErrConnectionDone }},
+		{"abort", func(c *net.TCPConn) {}, nil, func(err error) bool { return err == ErrConnectionAborted }},
+		{"panic", func(c *net.TCPConn) {}, nil, func(err error) bool { return err.Error() == "unhandled error: a panic of a protocol" }},
+		{"hello", func(c *net.TCPConn) { c.CloseWrite() }, []byte("hello"), func(err error) bool { return err == ErrConnectionDone }},
+	} {
+		c := progtest.Dial(t, addr.String())
+		c.Write([]byte(test.send))
+		test.then(c)
+		wantRest(t, c, test.rest)
+		if reason := <-lost; !test.reason(reason) {
+			t.Errorf("%s: the reason is %v", test.send, reason)
+		}
+		roundTrip(t, other, []byte("spam"))
+	}
+	c := progtest.Dial(t, addr.String())
+	roundTrip(t, c, []byte("spam"))
+	progtest.Reset(c)
+	if reason := <-lost; !errors.Is(reason, unix.ECONNRESET) {
+		t.Errorf("the reason is %v, want %v", reason, unix.ECONNRESET)
+	}
+	other.Write([]byte("stop"))
+	if reason := <-lost; reason != ErrConnectionAborted {
+		t.Errorf("at the end of the reactor the reason is %v, want %v", reason, ErrConnectionAborted)
+	}
+	running.Wait()
+	other.Close()
+	if !strings.Contains(complaints.String(), "unhandled error: a panic of a protocol\n") {
+		t.Errorf("the complaints are %q", &complaints)
+	}
+}
