@@ -220,7 +220,7 @@ func TestCreateServerErrors(t *testing.T) {
 	wantError(t, err, unix.EADDRINUSE, "socket: create_server: ", address)
 	for _, address := range []string{"localhost", "localhost:nosuchport", "no such host:0"} {
 		for _, create := range []func(string) (*socket.Socket, error){
-			socket.CreateServer,
+			func(address string) (*socket.Socket, error) { return socket.CreateServer(address) },
 			func(address string) (*socket.Socket, error) { return socket.CreateConnection(address) },
 		} {
 			if s, err := create(address); err == nil {

@@ -14,9 +14,10 @@ import (
 
 // CreateServer returns a socket that listens at an address of the form host:port. An empty host stands for all of the
 // machine's IPv4 addresses, port 0 for any that is free. A name is that of an IPv4 address, if it has one. The address can
-// be bound again as soon as the socket is closed, by SO_REUSEADDR; with an IPv6 address, the socket takes no IPv4 clients. It
-// mirrors socket.create_server, whose other options are what New, Setsockopt, Bind and Listen do one by one.
-func CreateServer(address string) (s *Socket, err error) {
+// be bound again as soon as the socket is closed, by SO_REUSEADDR; with an IPv6 address, the socket takes no IPv4 clients. The
+// backlog is that of [Socket.Listen]. It mirrors socket.create_server, whose other options are what New, Setsockopt, Bind and
+// Listen do one by one.
+func CreateServer(address string, backlog ...int) (s *Socket, err error) {
 	const op = "create_server"
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -47,7 +48,7 @@ func CreateServer(address string) (s *Socket, err error) {
 		err = s.Bind(addr)
 	}
 	if err == nil {
-		err = s.Listen()
+		err = s.Listen(backlog...)
 	}
 	if err != nil {
 		s.Close()

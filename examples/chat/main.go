@@ -63,8 +63,8 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	signal.Ignore(unix.SIGPIPE) // nobody has to read standard output
-	server, err := socket.CreateServer(*listen)
+	signal.Ignore(unix.SIGPIPE)                                   // nobody has to read standard output
+	server, err := socket.CreateServer(*listen, socket.SOMAXCONN) // many clients may come at once
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -104,9 +104,6 @@ type client struct {
 // serve is the loop, which ends when ctx is done.
 func (c *chat) serve(ctx context.Context) error {
 	c.server.Setblocking(false)
-	if err := c.server.Listen(socket.SOMAXCONN); err != nil { // many clients may come at once
-		return err
-	}
 	interrupted, interrupt, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
 	if err != nil {
 		return err

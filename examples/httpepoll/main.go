@@ -58,7 +58,7 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	serversocket, err := socket.CreateServer(*listen)
+	serversocket, err := socket.CreateServer(*listen, socket.SOMAXCONN) // many clients may come at once
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -76,9 +76,6 @@ func main() {
 // serve is the loop, which ends when ctx is done.
 func serve(ctx context.Context, serversocket *socket.Socket) error {
 	serversocket.Setblocking(false)
-	if err := serversocket.Listen(socket.SOMAXCONN); err != nil { // many clients may come at once
-		return err
-	}
 	serverFileno, err := serversocket.Fileno()
 	if err != nil {
 		return err
@@ -93,7 +90,6 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 	}
 	stop := context.AfterFunc(ctx, func() { epoll.Close() }) // which ends a Poll
 	defer stop()
-	// Made while there are descriptors: Go's runtime needs some for its first timer, and ends the process without them.
 	acceptTimer := time.AfterFunc(0, func() { epoll.Modify(serversocket, pyselect.EPOLLIN) })
 	defer acceptTimer.Stop()
 

@@ -55,7 +55,7 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	server, err := socket.CreateServer(*listen)
+	server, err := socket.CreateServer(*listen, socket.SOMAXCONN) // many clients may come at once
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -73,9 +73,6 @@ func main() {
 // serve is the loop, which ends when ctx is done.
 func serve(ctx context.Context, server *socket.Socket) error {
 	server.Setblocking(false)
-	if err := server.Listen(socket.SOMAXCONN); err != nil { // many clients may come at once
-		return err
-	}
 	serverFd, err := server.Fileno()
 	if err != nil {
 		return err
@@ -94,7 +91,6 @@ func serve(ctx context.Context, server *socket.Socket) error {
 	if err != nil {
 		return err
 	}
-	// Made while there are descriptors: Go's runtime needs some for its first timer, and ends the process without them.
 	acceptTimer := time.AfterFunc(0, func() { waker.Write([]byte{0}) })
 	defer acceptTimer.Stop()
 

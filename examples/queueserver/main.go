@@ -52,7 +52,7 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	server, err := socket.CreateServer(*listen)
+	server, err := socket.CreateServer(*listen, socket.SOMAXCONN) // many clients may come at once
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -70,9 +70,6 @@ func main() {
 // serve is the loop, which ends when ctx is done.
 func serve(ctx context.Context, server *socket.Socket) error {
 	server.Setblocking(false)
-	if err := server.Listen(socket.SOMAXCONN); err != nil { // many clients may come at once
-		return err
-	}
 
 	// A socket tells Select what happens elsewhere: a byte is the time to accept, the end that of the loop.
 	wakeup, waker, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
@@ -84,7 +81,6 @@ func serve(ctx context.Context, server *socket.Socket) error {
 	stop := context.AfterFunc(ctx, func() { waker.Close() })
 	defer stop()
 
-	// Made while there are descriptors: Go's runtime needs some for its first timer, and ends the process without them.
 	acceptTimer := time.AfterFunc(0, func() { waker.Send([]byte{0}) })
 	defer acceptTimer.Stop()
 

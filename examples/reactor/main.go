@@ -471,8 +471,6 @@ func main() {
 }
 
 func run(listen string, idle time.Duration) error {
-	time.AfterFunc(0, func() {}) // Go's runtime opens descriptors for its first timer, and dies if clients have taken all
-
 	reactor, err := NewReactor()
 	if err != nil {
 		return err

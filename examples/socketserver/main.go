@@ -439,8 +439,6 @@ func main() {
 
 // serve serves until the program is interrupted.
 func serve(server *TCPServer) error {
-	time.AfterFunc(0, func() {}) // Go's runtime opens descriptors for its first timer, and dies if clients have taken all
-
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer context.AfterFunc(ctx, func() {
 		stop() // the next one ends the program at once
