@@ -1,0 +1,516 @@
+//go:build linux
+
+// Static is a web server for the files of a directory: the HTTP server that tutorials of Python's select.epoll build up, in
+// its last form, which is edge-triggered, ported to Go and serving files instead of one fixed page.
+//
+//	go run ./examples/static -listen localhost:8080 -root .
+//	curl -i localhost:8080/README.md
+//
+// An edge-triggered epoll says once that a socket has become readable or writable, and no more until recv or send has failed
+// because it was not. The originals therefore repeat these calls until they fail, and a client that is fast enough keeps all
+// others waiting. Here each connection has its turn, and goes to the end of the ready list when that is over.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/socket"
+)
+
+const (
+	maxHead = 16 << 10 // bytes of the head of a request
+	maxBody = 1 << 20  // bytes of the body of a request, which is skipped
+
+	// What a turn is: so many system calls on a connection, each of which moves so many bytes at most.
+	stepsPerTurn = 8
+	maxRecv      = 16 << 10
+	maxSendfile  = 128 << 10
+
+	acceptsPerTurn = 64
+
+	// How often to look for connections that are idle, and, after accept has failed, whether it goes again.
+	tick = time.Second
+
+	// Descriptors that are not there for connections and their files.
+	ownDescriptors = 20
+)
+
+// The ends of a line and an empty line, which end the head of a request.
+var eol1, eol2 = []byte("\n\n"), []byte("\n\r\n")
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("static: ")
+	flags := flag.NewFlagSet("static", flag.ExitOnError)
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage: static [-listen HOST:PORT] [-root DIR] [-timeout DURATION]")
+		flags.PrintDefaults()
+	}
+	listen := flags.String("listen", "localhost:8080", "serve on `HOST:PORT`; port 0 picks a free one")
+	dir := flags.String("root", ".", "serve the files of `DIR`")
+	timeout := flags.Duration("timeout", 30*time.Second, "close a connection that has been idle for this `DURATION`")
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 {
+		log.Printf("unexpected argument %q", flags.Arg(0))
+		flags.Usage()
+		os.Exit(2)
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	if err := run(ctx, *listen, *dir, *timeout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+type server struct {
+	serversocket *socket.Socket
+	epoll        *pyselect.Epoll
+	root         *os.Root
+	timeout      time.Duration
+	buf          []byte // that all connections receive into
+
+	connections    map[int]*connection
+	maxConnections int
+	ready          []*connection // those that may have something to do
+
+	acceptable bool      // clients may be waiting
+	acceptFrom time.Time // when to accept again after a failure
+}
+
+// A connection either waits for a request, or sends the response to one. What comes in the meantime stays in the kernel.
+type connection struct {
+	*socket.Socket
+	fileno  int
+	isReady bool      // it is in the ready list
+	active  time.Time // when it has last got a request or sent something
+
+	request []byte // received and not answered yet
+	skip    int64  // bytes of it that are the body of a request that has been answered
+	eof     bool   // the client sends no more
+
+	response []byte   // the head, and the body if that is no file
+	file     *os.File // the rest of the body, or nil
+	offset   int64    // from where in the file to send
+	end      int64    // up to where in the file to send
+	last     bool     // there is no response after this one
+	drain    bool     // the last response is sent
+}
+
+// run serves until ctx is done.
+func run(ctx context.Context, listen, dir string, timeout time.Duration) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	serversocket, err := socket.CreateServer(listen)
+	if err != nil {
+		return err
+	}
+	defer serversocket.Close()
+	serversocket.Setblocking(false)
+	// Connections inherit it. What belongs together is sent together, and nothing gains by waiting for more.
+	if err := serversocket.Setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1); err != nil {
+		return err
+	}
+	addr, err := serversocket.Getsockname()
+	if err != nil {
+		return err
+	}
+	epoll, err := pyselect.NewEpoll()
+	if err != nil {
+		return err
+	}
+	defer epoll.Close()
+	if err := epoll.Register(serversocket, pyselect.EPOLLIN|pyselect.EPOLLET); err != nil {
+		return err
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	s := &server{
+		serversocket: serversocket,
+		epoll:        epoll,
+		root:         root,
+		timeout:      timeout,
+		buf:          make([]byte, maxRecv),
+		connections:  make(map[int]*connection),
+		// Each may send a file, which needs a descriptor too.
+		maxConnections: int(max(1, (int64(min(limit.Cur, 1<<30))-ownDescriptors)/2)),
+	}
+	defer s.close()
+
+	fmt.Println(addr)
+	stop := context.AfterFunc(ctx, func() { epoll.Close() })
+	defer stop()
+	return s.serve()
+}
+
+func (s *server) close() {
+	for _, c := range s.connections {
+		s.closeConnection(c)
+	}
+}
+
+// serve is the loop, which ends when the epoll is closed.
+func (s *server) serve() error {
+	for looked := time.Now(); ; {
+		timeout := tick
+		if len(s.ready) > 0 || s.mayAccept() {
+			timeout = 0
+		}
+		events, err := s.epoll.Poll(timeout, -1)
+		if errors.Is(err, os.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, event := range events {
+			if c := s.connections[event.Fd]; c != nil {
+				s.makeReady(c)
+			} else {
+				s.acceptable = true
+			}
+		}
+		if s.mayAccept() {
+			s.accept()
+		}
+		ready := s.ready
+		s.ready = nil
+		for _, c := range ready {
+			s.turn(c)
+		}
+		if now := time.Now(); now.Sub(looked) >= tick {
+			looked = now
+			s.closeIdle(now)
+		}
+	}
+}
+
+func (s *server) mayAccept() bool {
+	return s.acceptable && len(s.connections) < s.maxConnections && time.Now().After(s.acceptFrom)
+}
+
+// accept takes clients until none waits, or it is time for something else.
+func (s *server) accept() {
+	for range min(acceptsPerTurn, s.maxConnections-len(s.connections)) {
+		sock, _, err := s.serversocket.Accept()
+		if errors.Is(err, socket.ErrWouldBlock) {
+			s.acceptable = false
+			return
+		}
+		if err != nil {
+			// They still wait, and the epoll does not say it again.
+			log.Printf("%v; next try in %v", err, tick)
+			s.acceptFrom = time.Now().Add(tick)
+			return
+		}
+		sock.Setblocking(false)
+		c := &connection{Socket: sock, active: time.Now()}
+		c.fileno, err = sock.Fileno()
+		if err == nil {
+			// Once for all: what is not waited for now does no harm, as it is reported only once.
+			err = s.epoll.Register(sock, pyselect.EPOLLIN|pyselect.EPOLLOUT|pyselect.EPOLLRDHUP|pyselect.EPOLLET)
+		}
+		if err != nil {
+			log.Print(err)
+			sock.Close()
+			continue
+		}
+		s.connections[c.fileno] = c
+	}
+}
+
+func (s *server) closeConnection(c *connection) {
+	delete(s.connections, c.fileno)
+	s.epoll.Unregister(c.fileno)
+	c.Close()
+	c.closeFile()
+}
+
+func (s *server) closeIdle(now time.Time) {
+	for _, c := range s.connections {
+		if now.Sub(c.active) >= s.timeout {
+			s.closeConnection(c)
+		}
+	}
+}
+
+func (s *server) makeReady(c *connection) {
+	if !c.isReady {
+		c.isReady = true
+		s.ready = append(s.ready, c)
+	}
+}
+
+// turn does what a connection can do now, up to some amount. A client that is gone is no news.
+func (s *server) turn(c *connection) {
+	if s.connections[c.fileno] != c {
+		return // it was idle
+	}
+	c.isReady = false
+	for range stepsPerTurn {
+		err := s.step(c)
+		if errors.Is(err, socket.ErrWouldBlock) {
+			return // until the epoll reports it
+		}
+		if err != nil {
+			s.closeConnection(c)
+			return
+		}
+	}
+	s.makeReady(c)
+}
+
+// step does the next thing that there is to do for a connection. The error is io.EOF when that was all.
+func (s *server) step(c *connection) error {
+	switch {
+	case len(c.response) > 0:
+		return c.sendResponse()
+	case c.file != nil:
+		return c.sendFile()
+	case c.last && !c.drain:
+		// To close a connection while the client still sends would reset it, and the response with it.
+		c.drain = true
+		return c.Shutdown(socket.SHUT_WR)
+	case !c.drain && s.answer(c):
+		return nil
+	case c.eof:
+		return io.EOF
+	}
+	return c.receive(s.buf)
+}
+
+func (c *connection) receive(buf []byte) error {
+	n, err := c.Recv(buf)
+	if err != nil {
+		return err
+	}
+	c.eof = n == 0
+	if !c.drain {
+		c.request = append(c.request, buf[:n]...)
+	}
+	return nil
+}
+
+func (c *connection) sendResponse() error {
+	flags := 0
+	if c.file != nil {
+		flags = unix.MSG_MORE // in one packet with the beginning of the file
+	}
+	n, err := c.Send(c.response, flags)
+	if err != nil {
+		return err
+	}
+	c.active = time.Now()
+	c.response = c.response[n:]
+	return nil
+}
+
+func (c *connection) sendFile() error {
+	n, err := unix.Sendfile(c.fileno, int(c.file.Fd()), &c.offset, int(min(c.end-c.offset, maxSendfile)))
+	switch {
+	case err == unix.EAGAIN:
+		return socket.ErrWouldBlock
+	case err == unix.EINTR:
+		return nil
+	case err != nil:
+		return os.NewSyscallError("sendfile", err)
+	case n == 0:
+		return io.ErrUnexpectedEOF // it has become shorter than it was said to be
+	}
+	c.active = time.Now()
+	if c.offset == c.end {
+		c.closeFile()
+	}
+	return nil
+}
+
+func (c *connection) closeFile() {
+	if c.file != nil {
+		c.file.Close()
+		c.file = nil
+	}
+}
+
+// answer prepares the response to the next request, if all of its head is there.
+func (s *server) answer(c *connection) bool {
+	n := min(c.skip, int64(len(c.request)))
+	c.skip -= n
+	// Some clients send an end of a line after a body.
+	c.request = bytes.TrimLeft(c.request[n:], "\r\n")
+	if len(c.request) == 0 {
+		c.request = nil
+		return false
+	}
+	end := headEnd(c.request)
+	if end < 0 && len(c.request) <= maxHead {
+		return false
+	}
+	c.active = time.Now()
+	if end < 0 || end > maxHead {
+		c.refuse(http.StatusRequestHeaderFieldsTooLarge)
+		return true
+	}
+	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(c.request[:end])))
+	if err != nil {
+		c.refuse(http.StatusBadRequest)
+		return true
+	}
+	c.request = c.request[end:]
+	c.skip = request.ContentLength
+	c.last = request.Close || !request.ProtoAtLeast(1, 1)
+	switch {
+	case request.ProtoMajor != 1:
+		c.refuse(http.StatusHTTPVersionNotSupported)
+	case request.Host == "" && request.ProtoAtLeast(1, 1):
+		c.refuse(http.StatusBadRequest)
+	case len(request.TransferEncoding) > 0:
+		c.refuse(http.StatusNotImplemented)
+	case request.Header.Get("Expect") != "":
+		c.refuse(http.StatusExpectationFailed)
+	case request.ContentLength > maxBody:
+		c.refuse(http.StatusRequestEntityTooLarge)
+	default:
+		s.respond(c, request)
+	}
+	return true
+}
+
+// headEnd returns where the head of a request ends, or -1.
+func headEnd(request []byte) int {
+	end := -1
+	for _, eol := range [][]byte{eol1, eol2} {
+		if i := bytes.Index(request, eol); i >= 0 && (end < 0 || i+len(eol) < end) {
+			end = i + len(eol)
+		}
+	}
+	return end
+}
+
+// respond prepares the response to a request that is a valid one.
+func (s *server) respond(c *connection, request *http.Request) {
+	switch request.Method {
+	case http.MethodGet, http.MethodHead:
+		s.respondFile(c, request)
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		c.respondPage(request, http.StatusMethodNotAllowed, "Allow: GET, HEAD")
+	default:
+		c.respondPage(request, http.StatusNotImplemented)
+	}
+}
+
+func (s *server) respondFile(c *connection, request *http.Request) {
+	name := strings.TrimPrefix(request.URL.Path, "/")
+	if name == "" || strings.HasSuffix(name, "/") {
+		name += "index.html"
+	}
+	file, info, err := s.open(name)
+	switch {
+	case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
+		log.Print(err)
+		c.respondPage(request, http.StatusServiceUnavailable)
+		return
+	case errors.Is(err, fs.ErrPermission):
+		c.respondPage(request, http.StatusForbidden)
+		return
+	case err != nil:
+		c.respondPage(request, http.StatusNotFound)
+		return
+	}
+	modified := info.ModTime().UTC().Truncate(time.Second)
+	since, err := http.ParseTime(request.Header.Get("If-Modified-Since"))
+	kind := mime.TypeByExtension(path.Ext(name))
+	if kind == "" {
+		kind = "application/octet-stream"
+	}
+	switch {
+	case info.IsDir():
+		file.Close()
+		directory := url.URL{Path: "/" + name + "/", RawQuery: request.URL.RawQuery}
+		c.respondPage(request, http.StatusMovedPermanently, "Location: "+directory.String())
+		return
+	case err == nil && !modified.After(since):
+		c.setHead(http.StatusNotModified, "Last-Modified: "+modified.Format(http.TimeFormat))
+	default:
+		c.setHead(http.StatusOK, "Last-Modified: "+modified.Format(http.TimeFormat), "Content-Type: "+kind,
+			fmt.Sprint("Content-Length: ", info.Size()))
+		if request.Method == http.MethodGet && info.Size() > 0 {
+			c.file, c.offset, c.end = file, 0, info.Size()
+			return
+		}
+	}
+	file.Close()
+}
+
+// open opens a file or directory that is in the root, whatever the name and symbolic links say.
+func (s *server) open(name string) (*os.File, fs.FileInfo, error) {
+	if !fs.ValidPath(name) || name == "." {
+		return nil, nil, fs.ErrNotExist
+	}
+	// A named pipe would wait for somebody to write to it.
+	file, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, info, nil
+}
+
+// refuse makes the response to a request after which nobody knows where the next one begins.
+func (c *connection) refuse(status int) {
+	c.last = true
+	c.respondPage(&http.Request{}, status)
+}
+
+// respondPage makes a page of the status the response.
+func (c *connection) respondPage(request *http.Request, status int, fields ...string) {
+	page := fmt.Sprintf("<!DOCTYPE html>\n<title>%[1]d %[2]s</title>\n<h1>%[1]d %[2]s</h1>\n", status, http.StatusText(status))
+	fields = slices.Concat(fields, []string{"Content-Type: text/html; charset=utf-8", fmt.Sprint("Content-Length: ", len(page))})
+	c.setHead(status, fields...)
+	if request.Method != http.MethodHead {
+		c.response = append(c.response, page...)
+	}
+}
+
+func (c *connection) setHead(status int, fields ...string) {
+	fields = append([]string{
+		fmt.Sprintf("HTTP/1.1 %d %s", status, http.StatusText(status)),
+		"Date: " + time.Now().UTC().Format(http.TimeFormat),
+	}, fields...)
+	if c.last {
+		fields = append(fields, "Connection: close")
+	}
+	c.response = []byte(strings.Join(fields, "\r\n") + "\r\n\r\n")
+}
