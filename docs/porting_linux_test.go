@@ -138,3 +138,5 @@ func withEpoll(f func(*pyselect.Epoll)) {
 	defer ep.Close()
 	f(ep)
 }
+
+func newPoller() (poller, error) { return pyselect.NewEpoll() }
