@@ -1,14 +1,17 @@
 //go:build unix
 
-// Pollserver answers whatever a client sends with "hello world" and closes the connection: the server with a poll object and
-// a map from descriptors to sockets, which tutorials of Python's select module teach, ported to Go.
+// Pollserver says "hello world" to every client and closes the connection: the server with a poll object and a map from
+// descriptors to sockets, which tutorials of Python's select module teach, ported to Go.
 //
 //	go run ./examples/pollserver -listen localhost:10001
-//	echo hi | nc localhost 10001
+//	nc localhost 10001
+//
+// It answers at once. What a client sends is not looked at, and no line ends the answer.
 package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,16 +27,17 @@ import (
 )
 
 const (
-	answer = "hello world\n"
+	answer = "hello world"
 
 	readOnly  = pyselect.POLLIN // POLLHUP and POLLERR come unasked
 	writeOnly = pyselect.POLLOUT
 	gone      = pyselect.POLLHUP | pyselect.POLLERR | pyselect.POLLNVAL
 
-	// How long a client that has its answer may take to close the connection.
+	// How long a client that has its answer may take to close the connection, and how many bytes it may send until then.
 	lingerTime = 2 * time.Second
+	maxDrain   = 4 << 20
 
-	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for so long.
+	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
 	acceptRetryDelay = time.Second
 )
 
@@ -70,6 +74,13 @@ func main() {
 	}
 }
 
+// A lingerer has its answer, and has to close the connection by the deadline.
+type lingerer struct {
+	fd       int
+	s        *socket.Socket
+	deadline time.Time
+}
+
 // serve is the loop, which ends when ctx is done.
 func serve(ctx context.Context, server *socket.Socket) error {
 	server.Setblocking(false)
@@ -78,7 +89,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 		return err
 	}
 
-	// A pipe tells the poll what happens elsewhere: a byte is the time to accept, the end that of the loop.
+	// A pipe tells the poll what happens elsewhere. A byte means: accept again; end of file means: stop.
 	wakeup, waker, err := os.Pipe()
 	if err != nil {
 		return err
@@ -100,11 +111,34 @@ func serve(ctx context.Context, server *socket.Socket) error {
 	}
 	fdToSocket := map[int]*socket.Socket{serverFd: server}
 	unsent := make(map[int]string) // what of the answer each client still has to get
+	drained := make(map[int]int)   // how much those who have it have sent
+	var lingering []lingerer       // the first is the first to be late
 	closeConnection := func(fd int) {
 		poller.Unregister(fd)
 		fdToSocket[fd].Close()
 		delete(fdToSocket, fd)
 		delete(unsent, fd)
+		delete(drained, fd)
+	}
+	resetConnection := func(fd int) {
+		linger := binary.NativeEndian.AppendUint32(nil, 1) // on, for 0 seconds
+		linger = binary.NativeEndian.AppendUint32(linger, 0)
+		fdToSocket[fd].SetsockoptBytes(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+		closeConnection(fd)
+	}
+	// resetLate resets the connections of those who are late to close them, and returns when the next will be late.
+	resetLate := func() time.Duration {
+		for ; len(lingering) > 0; lingering = lingering[1:] {
+			first := lingering[0]
+			if fdToSocket[first.fd] != first.s {
+				continue // it is closed
+			}
+			if left := time.Until(first.deadline); left > 0 {
+				return left
+			}
+			resetConnection(first.fd)
+		}
+		return pyselect.Forever
 	}
 	defer func() {
 		for fd := range unsent {
@@ -114,7 +148,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 
 	buf := make([]byte, 1024)
 	for {
-		events, err := poller.Poll(pyselect.Forever)
+		events, err := poller.Poll(resetLate())
 		if err != nil {
 			return err
 		}
@@ -146,22 +180,27 @@ func serve(ctx context.Context, server *socket.Socket) error {
 				connection.Setblocking(false)
 				fd, err := connection.Fileno()
 				if err == nil {
-					err = poller.Register(connection, readOnly)
+					err = poller.Register(connection, writeOnly)
 				}
 				if err != nil {
-					return err
+					log.Print(err)
+					connection.Close()
+					continue
 				}
 				fdToSocket[fd] = connection
 				unsent[fd] = answer
 
 			case mask&readOnly != 0:
 				n, err := s.Recv(buf)
-				switch {
-				case errors.Is(err, socket.ErrWouldBlock):
-				case err != nil || n == 0:
+				if errors.Is(err, socket.ErrWouldBlock) {
+					continue
+				}
+				if err != nil || n == 0 {
 					closeConnection(fd)
-				case unsent[fd] != "":
-					poller.Modify(s, writeOnly)
+					continue
+				}
+				if drained[fd] += n; drained[fd] > maxDrain {
+					resetConnection(fd)
 				}
 
 			case mask&writeOnly != 0:
@@ -176,7 +215,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 					// the server says that this is all, and reads on until the client closes.
 					s.Shutdown(socket.SHUT_WR)
 					poller.Modify(s, readOnly)
-					time.AfterFunc(lingerTime, func() { s.Shutdown(socket.SHUT_RD) })
+					lingering = append(lingering, lingerer{fd, s, time.Now().Add(lingerTime)})
 				}
 
 			case mask&gone != 0:
