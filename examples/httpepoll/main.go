@@ -5,11 +5,14 @@
 //
 //	go run ./examples/httpepoll -listen localhost:8080
 //	curl -i localhost:8080
+//
+// Like the original, it has no timeout for silent clients.
 package main
 
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,16 +31,17 @@ const (
 	response = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!"
 	tooLarge = "HTTP/1.0 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n\r\n"
 
-	maxRequest = 8 << 10 // bytes of a request up to the empty line
+	maxRequest = 8 << 10 // bytes of a request, with the empty line
 
-	// How long a client that has its response may take to close the connection.
+	// How long a client that has its response may take to close the connection, and how many bytes it may send until then.
 	lingerTime = 2 * time.Second
+	maxDrain   = 4 << 20
 
-	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for so long.
+	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
 	acceptRetryDelay = time.Second
 )
 
-// The ends of a line and an empty line, which end a request.
+// The two ways in which an empty line ends a request.
 var eol1, eol2 = []byte("\n\n"), []byte("\n\r\n")
 
 func main() {
@@ -73,6 +77,13 @@ func main() {
 	}
 }
 
+// A lingerer has its response, and has to close the connection by the deadline.
+type lingerer struct {
+	fileno     int
+	connection *socket.Socket
+	deadline   time.Time
+}
+
 // serve is the loop, which ends when ctx is done.
 func serve(ctx context.Context, serversocket *socket.Socket) error {
 	serversocket.Setblocking(false)
@@ -96,12 +107,35 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 	connections := make(map[int]*socket.Socket)
 	requests := make(map[int][]byte)  // of those that have not sent all of it
 	responses := make(map[int][]byte) // what each of the others still has to get
+	drained := make(map[int]int)      // how much those who have it have sent since
+	var lingering []lingerer          // the first is the first to be late
 	closeConnection := func(fileno int) {
 		epoll.Unregister(fileno)
 		connections[fileno].Close()
 		delete(connections, fileno)
 		delete(requests, fileno)
 		delete(responses, fileno)
+		delete(drained, fileno)
+	}
+	resetConnection := func(fileno int) {
+		linger := binary.NativeEndian.AppendUint32(nil, 1) // on, for 0 seconds
+		linger = binary.NativeEndian.AppendUint32(linger, 0)
+		connections[fileno].SetsockoptBytes(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+		closeConnection(fileno)
+	}
+	// resetLate resets the connections of those who are late to close them, and returns when the next will be late.
+	resetLate := func() time.Duration {
+		for ; len(lingering) > 0; lingering = lingering[1:] {
+			first := lingering[0]
+			if connections[first.fileno] != first.connection {
+				continue // it is closed
+			}
+			if left := time.Until(first.deadline); left > 0 {
+				return left
+			}
+			resetConnection(first.fileno)
+		}
+		return pyselect.Forever
 	}
 	defer func() {
 		for fileno := range connections {
@@ -111,7 +145,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 
 	buf := make([]byte, 1024)
 	for {
-		events, err := epoll.Poll(pyselect.Forever, -1)
+		events, err := epoll.Poll(resetLate(), -1)
 		if errors.Is(err, os.ErrClosed) {
 			return nil
 		}
@@ -158,14 +192,19 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 				}
 				request, unanswered := requests[fileno]
 				if !unanswered {
-					continue // the body of the request, or what else comes after it
+					// The body of the request, or what else comes after it.
+					if drained[fileno] += n; drained[fileno] > maxDrain {
+						resetConnection(fileno)
+					}
+					continue
 				}
 				request = append(request, buf[:n]...)
+				request = request[:min(len(request), maxRequest)]
 				requests[fileno] = request
 				switch {
 				case bytes.Contains(request, eol1) || bytes.Contains(request, eol2):
 					responses[fileno] = []byte(response)
-				case len(request) > maxRequest:
+				case len(request) == maxRequest:
 					responses[fileno] = []byte(tooLarge)
 				default:
 					continue
@@ -185,7 +224,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 					// the server says that this is all, and reads on until the client closes.
 					connection.Shutdown(socket.SHUT_WR)
 					epoll.Modify(fileno, pyselect.EPOLLIN)
-					time.AfterFunc(lingerTime, func() { connection.Shutdown(socket.SHUT_RD) })
+					lingering = append(lingering, lingerer{fileno, connection, time.Now().Add(lingerTime)})
 				}
 
 			case mask&(pyselect.EPOLLHUP|pyselect.EPOLLERR) != 0:

@@ -136,6 +136,12 @@ func TestPieces(t *testing.T) {
 	server.Stop(t, os.Interrupt)
 }
 
+// largeRequest returns a request of this many bytes.
+func largeRequest(size int) string {
+	const begin, end = "GET / HTTP/1.0\r\nCookie: ", "\r\n\r\n"
+	return begin + strings.Repeat("x", size-len(begin)-len(end)) + end
+}
+
 func TestLargeRequest(t *testing.T) {
 	server, addr := progtest.Serve(t)
 	garbage := strings.ReplaceAll(string(progtest.Random(1<<20)), "\n", "")
@@ -143,8 +149,10 @@ func TestLargeRequest(t *testing.T) {
 		request string
 		status  int
 	}{
-		{"GET / HTTP/1.0\r\nCookie: " + strings.Repeat("x", maxRequest-100) + "\r\n\r\n", 200},
-		{"GET / HTTP/1.0\r\nCookie: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", 431},
+		{largeRequest(maxRequest), 200},
+		{largeRequest(maxRequest) + garbage, 200},
+		{largeRequest(maxRequest + 1), 431},
+		{largeRequest(1 << 20), 431},
 		{garbage, 431},
 	} {
 		c := progtest.Dial(t, addr)
@@ -177,12 +185,36 @@ func TestHalfClose(t *testing.T) {
 // Those who do not close the connection keep it for a while only, also when they go on sending.
 func TestClientsThatDoNotClose(t *testing.T) {
 	server, addr := progtest.Serve(t)
-	c := progtest.Dial(t, addr)
 	testkit.Duration(t, lingerTime, func() {
+		c := progtest.Dial(t, addr)
 		send(t, c, request)
 		receive(t, c, 200)
 		closed(t, c)
 	})
+	talk(t, progtest.Dial(t, addr))
+	server.Stop(t, os.Interrupt)
+}
+
+// Who sends without end does not keep the server busy for long.
+func TestFlood(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	c := progtest.Dial(t, addr)
+	send(t, c, request)
+	receive(t, c, 200)
+	const tooMuch = maxDrain + 64<<20 // more than the buffers of the sockets
+	data := make([]byte, 1<<20)
+	for sent := 0; ; {
+		n, err := c.Write(data)
+		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent += n; sent > tooMuch {
+			t.Fatalf("the server has taken %d bytes after its answer", sent)
+		}
+	}
 	talk(t, progtest.Dial(t, addr))
 	server.Stop(t, os.Interrupt)
 }
