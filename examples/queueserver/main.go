@@ -27,10 +27,10 @@ import (
 const (
 	messageSize = 1024
 
-	// A client with so many messages in its queue is not read from until it has taken them all.
+	// A client with this many messages in its queue is not read from until it has taken them all.
 	queueSize = 64
 
-	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for so long.
+	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
 	acceptRetryDelay = time.Second
 )
 
@@ -71,7 +71,7 @@ func main() {
 func serve(ctx context.Context, server *socket.Socket) error {
 	server.Setblocking(false)
 
-	// A socket tells Select what happens elsewhere: a byte is the time to accept, the end that of the loop.
+	// A socket tells Select what happens elsewhere. A byte means: accept again; end of file means: stop.
 	wakeup, waker, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
 	if err != nil {
 		return err
