@@ -8,6 +8,9 @@
 //
 // What a client says goes to all others, under its address, and to standard output; what stands on standard input goes to all
 // clients, as said by the server. A client that is silent for too long is dropped.
+//
+// Text is passed on line by line: nothing goes out before a newline comes, but for lines of more than 1,024 bytes and the last
+// words of those who leave.
 package main
 
 import (
@@ -24,6 +27,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -32,12 +36,13 @@ import (
 )
 
 const (
-	maxLine = 1024 // bytes of a line; a longer one becomes several
+	maxLine = 1024 // bytes of a line; a longer one becomes several, between two characters
 
-	// A client that leaves more than so many bytes unread is dropped: it would have the server remember them, or all wait.
+	// A client that leaves more than this many bytes unread is dropped: otherwise the server would have to store them, or
+	// everybody to wait.
 	maxUnsent = 64 << 10
 
-	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for so long.
+	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
 	acceptRetryDelay = time.Second
 )
 
@@ -307,28 +312,42 @@ type lines []byte
 // add adds bytes, which may be the last, and returns the lines that have ended, but for empty ones. Control characters, which
 // could do harm in the terminals of others, become spaces.
 func (l *lines) add(p []byte, last bool) (ended []string) {
-	end := func() {
+	end := func(n int) {
 		line := strings.Map(func(r rune) rune {
 			if unicode.IsPrint(r) {
 				return r
 			}
 			return ' '
-		}, string(*l))
+		}, string((*l)[:n]))
 		if line = strings.TrimRight(line, " "); line != "" {
 			ended = append(ended, line)
 		}
-		*l = (*l)[:0]
+		*l = slices.Delete(*l, 0, n)
 	}
 	for _, b := range p {
-		if b != '\n' {
-			*l = append(*l, b)
+		if b == '\n' {
+			end(len(*l))
+			continue
 		}
-		if b == '\n' || len(*l) == maxLine {
-			end()
+		*l = append(*l, b)
+		if len(*l) == maxLine {
+			end(wholeRunes(*l))
 		}
 	}
 	if last {
-		end()
+		end(len(*l))
 	}
 	return ended
+}
+
+// wholeRunes returns how many bytes there are without the last character, if that is not complete.
+func wholeRunes(p []byte) int {
+	last := len(p) - 1
+	for last > len(p)-utf8.UTFMax && !utf8.RuneStart(p[last]) {
+		last--
+	}
+	if utf8.FullRune(p[last:]) {
+		return len(p)
+	}
+	return last
 }

@@ -252,6 +252,16 @@ func TestGarbage(t *testing.T) {
 	}
 	anna.say(t, strings.Repeat("x", maxLine+1)+"\n")
 	bert.hears(t, anna.name+": "+strings.Repeat("x", maxLine), anna.name+": x")
+	for _, char := range []string{"ö", "€", "😀"} {
+		for before := 1; before < len(char); before++ {
+			long := strings.Repeat("x", maxLine-before)
+			anna.say(t, long+char+"\n")
+			bert.hears(t, anna.name+": "+long, anna.name+": "+char)
+		}
+		long := strings.Repeat("x", maxLine-len(char)) + char
+		anna.say(t, long+char+"\n")
+		bert.hears(t, anna.name+": "+long, anna.name+": "+char)
+	}
 	server.Stop(t, os.Interrupt)
 }
 
