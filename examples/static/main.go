@@ -15,6 +15,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -38,8 +39,9 @@ import (
 )
 
 const (
-	maxHead = 16 << 10 // bytes of the head of a request
-	maxBody = 1 << 20  // bytes of the body of a request, which is skipped
+	maxHead  = 16 << 10 // bytes of the head of a request
+	maxBody  = 1 << 20  // bytes of the body of a request, which is skipped
+	maxDrain = 1 << 20  // bytes that are skipped after the last response
 
 	// What a turn is: so many system calls on a connection, each of which moves so many bytes at most.
 	stepsPerTurn = 8
@@ -51,12 +53,14 @@ const (
 	// How often to look for connections that are idle, and, after accept has failed, whether it goes again.
 	tick = time.Second
 
-	// Descriptors that are not there for connections and their files.
+	// Descriptors reserved for everything but connections and their files.
 	ownDescriptors = 20
 )
 
-// The ends of a line and an empty line, which end the head of a request.
+// The two ways in which an empty line ends the head of a request.
 var eol1, eol2 = []byte("\n\n"), []byte("\n\r\n")
+
+var errFlood = errors.New("the client goes on sending after the last response")
 
 func main() {
 	log.SetFlags(0)
@@ -68,7 +72,7 @@ func main() {
 	}
 	listen := flags.String("listen", "localhost:8080", "serve on `HOST:PORT`; port 0 picks a free one")
 	dir := flags.String("root", ".", "serve the files of `DIR`")
-	timeout := flags.Duration("timeout", 30*time.Second, "close a connection that has been idle for this `DURATION`")
+	timeout := flags.Duration("timeout", 30*time.Second, "close a connection that has been idle for this `DURATION`; 0 is never")
 	flags.Parse(os.Args[1:])
 	if flags.NArg() > 0 {
 		log.Printf("unexpected argument %q", flags.Arg(0))
@@ -106,7 +110,8 @@ type connection struct {
 	active  time.Time // when it has last got a request or sent something
 
 	request []byte // received and not answered yet
-	skip    int64  // bytes of it that are the body of a request that has been answered
+	skip    int64  // bytes to come that are no request: the body of the last one, or what may come after the last response
+	noBody  bool   // the request is a HEAD, and there is no body in the response
 	eof     bool   // the client sends no more
 
 	response []byte   // the head, and the body if that is no file
@@ -124,7 +129,7 @@ func run(ctx context.Context, listen, dir string, timeout time.Duration) error {
 		return err
 	}
 	defer root.Close()
-	serversocket, err := socket.CreateServer(listen)
+	serversocket, err := socket.CreateServer(listen, socket.SOMAXCONN) // many clients may come at once
 	if err != nil {
 		return err
 	}
@@ -252,6 +257,9 @@ func (s *server) closeConnection(c *connection) {
 }
 
 func (s *server) closeIdle(now time.Time) {
+	if s.timeout <= 0 {
+		return
+	}
 	for _, c := range s.connections {
 		if now.Sub(c.active) >= s.timeout {
 			s.closeConnection(c)
@@ -294,7 +302,7 @@ func (s *server) step(c *connection) error {
 		return c.sendFile()
 	case c.last && !c.drain:
 		// To close a connection while the client still sends would reset it, and the response with it.
-		c.drain = true
+		c.drain, c.skip = true, maxDrain
 		return c.Shutdown(socket.SHUT_WR)
 	case !c.drain && s.answer(c):
 		return nil
@@ -312,8 +320,19 @@ func (c *connection) receive(buf []byte) error {
 	c.eof = n == 0
 	if !c.drain {
 		c.request = append(c.request, buf[:n]...)
+		return nil
+	}
+	if c.skip -= int64(n); c.skip < 0 {
+		return errors.Join(errFlood, c.reset())
 	}
 	return nil
+}
+
+// reset lets the client see the connection break off when it is closed, and the kernel forget what is still to be sent.
+func (c *connection) reset() error {
+	linger := binary.NativeEndian.AppendUint32(nil, 1) // on, for 0 seconds
+	linger = binary.NativeEndian.AppendUint32(linger, 0)
+	return c.SetsockoptBytes(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 }
 
 func (c *connection) sendResponse() error {
@@ -371,6 +390,7 @@ func (s *server) answer(c *connection) bool {
 		return false
 	}
 	c.active = time.Now()
+	c.noBody = bytes.HasPrefix(c.request, []byte("HEAD "))
 	if end < 0 || end > maxHead {
 		c.refuse(http.StatusRequestHeaderFieldsTooLarge)
 		return true
@@ -390,7 +410,7 @@ func (s *server) answer(c *connection) bool {
 		c.refuse(http.StatusBadRequest)
 	case len(request.TransferEncoding) > 0:
 		c.refuse(http.StatusNotImplemented)
-	case request.Header.Get("Expect") != "":
+	case request.Header.Get("Expect") != "" && request.ContentLength > 0: // without a body, there is nothing to continue with
 		c.refuse(http.StatusExpectationFailed)
 	case request.ContentLength > maxBody:
 		c.refuse(http.StatusRequestEntityTooLarge)
@@ -418,9 +438,9 @@ func (s *server) respond(c *connection, request *http.Request) {
 		s.respondFile(c, request)
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		http.MethodConnect, http.MethodOptions, http.MethodTrace:
-		c.respondPage(request, http.StatusMethodNotAllowed, "Allow: GET, HEAD")
+		c.respondPage(http.StatusMethodNotAllowed, "Allow: GET, HEAD")
 	default:
-		c.respondPage(request, http.StatusNotImplemented)
+		c.respondPage(http.StatusNotImplemented)
 	}
 }
 
@@ -433,13 +453,13 @@ func (s *server) respondFile(c *connection, request *http.Request) {
 	switch {
 	case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
 		log.Print(err)
-		c.respondPage(request, http.StatusServiceUnavailable)
+		c.respondPage(http.StatusServiceUnavailable)
 		return
 	case errors.Is(err, fs.ErrPermission):
-		c.respondPage(request, http.StatusForbidden)
+		c.respondPage(http.StatusForbidden)
 		return
 	case err != nil:
-		c.respondPage(request, http.StatusNotFound)
+		c.respondPage(http.StatusNotFound)
 		return
 	}
 	modified := info.ModTime().UTC().Truncate(time.Second)
@@ -452,14 +472,14 @@ func (s *server) respondFile(c *connection, request *http.Request) {
 	case info.IsDir():
 		file.Close()
 		directory := url.URL{Path: "/" + name + "/", RawQuery: request.URL.RawQuery}
-		c.respondPage(request, http.StatusMovedPermanently, "Location: "+directory.String())
+		c.respondPage(http.StatusMovedPermanently, "Location: "+directory.String())
 		return
 	case err == nil && !modified.After(since):
 		c.setHead(http.StatusNotModified, "Last-Modified: "+modified.Format(http.TimeFormat))
 	default:
 		c.setHead(http.StatusOK, "Last-Modified: "+modified.Format(http.TimeFormat), "Content-Type: "+kind,
 			fmt.Sprint("Content-Length: ", info.Size()))
-		if request.Method == http.MethodGet && info.Size() > 0 {
+		if !c.noBody && info.Size() > 0 {
 			c.file, c.offset, c.end = file, 0, info.Size()
 			return
 		}
@@ -491,15 +511,15 @@ func (s *server) open(name string) (*os.File, fs.FileInfo, error) {
 // refuse makes the response to a request after which nobody knows where the next one begins.
 func (c *connection) refuse(status int) {
 	c.last = true
-	c.respondPage(&http.Request{}, status)
+	c.respondPage(status)
 }
 
 // respondPage makes a page of the status the response.
-func (c *connection) respondPage(request *http.Request, status int, fields ...string) {
+func (c *connection) respondPage(status int, fields ...string) {
 	page := fmt.Sprintf("<!DOCTYPE html>\n<title>%[1]d %[2]s</title>\n<h1>%[1]d %[2]s</h1>\n", status, http.StatusText(status))
 	fields = slices.Concat(fields, []string{"Content-Type: text/html; charset=utf-8", fmt.Sprint("Content-Length: ", len(page))})
 	c.setHead(status, fields...)
-	if request.Method != http.MethodHead {
+	if !c.noBody {
 		c.response = append(c.response, page...)
 	}
 }

@@ -243,6 +243,7 @@ func TestRequests(t *testing.T) {
 		{"\r\n\r\nGET / HTTP/1.1" + end, 200, true},
 		{"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n12345", 200, true},
 		{"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n12345\r\n", 200, true},
+		{"GET / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\n\r\n", 200, true},
 		{"GET / HTTP/1.1\r\nHost: test\r\nX: " + strings.Repeat("x", maxHead-100) + "\r\n\r\n", 200, true},
 		{"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", 100000), 405, true},
 		{"OPTIONS * HTTP/1.1" + end, 405, true},
@@ -272,7 +273,7 @@ func TestRequests(t *testing.T) {
 		{"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 1048577\r\n\r\n", 413, false},
 		{"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", 417, false},
 		{"GET / HTTP/1.1\r\nHost: test\r\nX: " + strings.Repeat("x", maxHead) + "\r\n\r\n", 431, false},
-		{strings.Repeat("x", 100*maxHead), 431, false},
+		{strings.Repeat("x", maxDrain), 431, false},
 		{"GET / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 501, false},
 		{"GET / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 501, false},
 		{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, false},
@@ -297,6 +298,51 @@ func TestRequests(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+// Whatever is wrong with a HEAD, no body answers it.
+func TestHead(t *testing.T) {
+	server, addr := start(t, site(t))
+	for request, status := range map[string]int{
+		"HEAD / HTTP/1.0\r\n\r\n":        200,
+		"HEAD /missing HTTP/1.0\r\n\r\n": 404,
+		"HEAD / HTTP/1.1\r\n\r\n":        400,
+		"\r\nHEAD /%zz HTTP/1.1\r\n\r\n": 400,
+		"HEAD / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n": 200,
+		"HEAD / HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n": 417,
+		"HEAD / HTTP/1.1\r\nHost: test\r\nContent-Length: 1048577\r\n\r\n":                   413,
+		"HEAD / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n":                501,
+		"HEAD / HTTP/1.1\r\nHost: test\r\nX: " + strings.Repeat("x", maxHead) + "\r\n\r\n":   431,
+		"HEAD / HTTP/2.0\r\n\r\n": 505,
+	} {
+		c := progtest.Dial(t, addr)
+		r := bufio.NewReader(c)
+		send(t, c, request)
+		if response, _ := receive(t, r, "HEAD"); response.StatusCode != status {
+			t.Errorf("%.60q: %s, want %d", request, response.Status, status)
+		}
+		closed(t, r)
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+// A client that never ceases to send is not listened to for long after the last response.
+func TestFlood(t *testing.T) {
+	server, addr := start(t, site(t), "-timeout", "0")
+	c := progtest.Dial(t, addr)
+	send(t, c, "BAD\n\n")
+	data := make([]byte, 1<<20)
+	for sent := 0; ; {
+		n, err := c.Write(data)
+		sent += n
+		if errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+			break
+		}
+		if err != nil || sent > 64<<20 { // more than the buffers of the sockets
+			t.Fatalf("the server has taken %d bytes: %v", sent, err)
+		}
 	}
 	server.Stop(t, os.Interrupt)
 }
@@ -594,6 +640,16 @@ func TestIdle(t *testing.T) {
 			t.Errorf("%q: the end came after %v", request, d)
 		}
 	}
+	server.Stop(t, os.Interrupt)
+}
+
+func TestNoTimeout(t *testing.T) {
+	server, addr := start(t, site(t), "-timeout", "0")
+	c := progtest.Dial(t, addr)
+	served(t, c)
+	time.Sleep(tick) // until the server looks for connections that are idle, at the latest after the next request
+	served(t, c)
+	served(t, c)
 	server.Stop(t, os.Interrupt)
 }
 
