@@ -3,6 +3,7 @@
 // Ftp uploads and downloads files, of any number of clients at once: the exercise that tutorials of Python's selectors module
 // set at their end, ported to Go. Clients and servers in Python that keep to its protocol can talk to it.
 //
+//	mkdir -p /tmp/x
 //	go run ./examples/ftp serve -listen localhost:9000 -dir /tmp/x
 //	go run ./examples/ftp put -connect localhost:9000 README.md
 //	go run ./examples/ftp get -connect localhost:9000 -dir /tmp README.md
@@ -20,9 +21,10 @@
 //	                   the next 1024 bytes, or what is left
 //
 // Nothing says where a message ends: in the originals, each is what one recv returns. Here a command may come in pieces. It is
-// complete when there is a digit of SIZE, which ends with what has come, or before what is no digit; the rest is the beginning
-// of the data, or the first message. That SIZE itself was cut, or that data behind it begins with a digit, nobody can tell: a
-// client has to send a command at once, and such data after the OK. After a transfer there may be another command.
+// complete with the first digit of SIZE. SIZE ends at the first byte that is no digit, or with what that recv returned. The end
+// of a line that directly follows it there, as nc sends it, is dropped; the rest is the beginning of the data, or the first
+// message. So send a command at once, and data that begins with a digit or the end of a line only after the OK. After a
+// transfer there may be another command.
 //
 // What is not understood closes the connection.
 package main
@@ -57,13 +59,13 @@ const (
 	maxHead   = 1024    // bytes of a command or an answer
 	maxSize   = 1 << 40 // bytes of a file
 
-	// Files that are not complete. No client can name them.
+	// Files that are not complete. No client can name them, and a server removes those that it finds when it starts.
 	tempPrefix = ".ftp-"
 
 	// How often to look for connections that are idle, and, after accept has failed, whether it goes again.
 	tick = time.Second
 
-	// Descriptors of the server that are not there for connections and their files.
+	// Descriptors reserved for everything but connections and their files.
 	ownDescriptors = 20
 
 	// How long a client waits for the server.
@@ -92,8 +94,8 @@ func main() {
 	switch command {
 	case "serve":
 		listen := flags.String("listen", "localhost:9000", "serve on `HOST:PORT`; port 0 picks a free one")
-		timeout := flags.Duration("timeout", time.Minute, "close a connection that has been idle for this `DURATION`")
-		dir := flags.String("dir", ".", "the `DIR` of the files")
+		timeout := flags.Duration("timeout", time.Minute, "close a connection that has been idle for this `DURATION`; 0 is never")
+		dir := flags.String("dir", ".", "the `DIR` of the files; no other server may use it")
 		run = func() error { return serve(*listen, *dir, *timeout) }
 		operands = 0
 	case "put":
@@ -154,12 +156,15 @@ func serve(listen, dir string, timeout time.Duration) error {
 		return err
 	}
 	defer root.Close()
-	listener, err := socket.CreateServer(listen)
+	listener, err := socket.CreateServer(listen, socket.SOMAXCONN) // many clients may come at once
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
 	listener.Setblocking(false)
+	if err := removeIncomplete(root); err != nil {
+		log.Print(err)
+	}
 	addr, err := listener.Getsockname()
 	if err != nil {
 		return err
@@ -211,6 +216,17 @@ func serve(listen, dir string, timeout time.Duration) error {
 	return nil
 }
 
+// removeIncomplete removes the incomplete files of a server that was killed.
+func removeIncomplete(root *os.Root) error {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), tempPrefix) && entry.Type().IsRegular() {
+			err = errors.Join(err, root.Remove(entry.Name()))
+		}
+	}
+	return err
+}
+
 // listen sets whether the selector watches the listener.
 func (s *server) listen(on bool) (err error) {
 	switch {
@@ -258,6 +274,9 @@ func (s *server) close(c *connection) {
 }
 
 func (s *server) closeIdle(now time.Time) {
+	if s.timeout <= 0 {
+		return
+	}
 	for c := range s.connections {
 		if now.Sub(c.active) >= s.timeout {
 			s.close(c)
@@ -385,7 +404,7 @@ func (s *server) receiveCommand(c *connection, data []byte) (rest []byte, err er
 	if err != nil {
 		return nil, err
 	}
-	rest = data[len(c.head)-len(rest)-had:]
+	rest = cutEOL(data[len(c.head)-len(rest)-had:])
 	c.head = nil
 	if command == "put" {
 		return rest, s.beginUpload(c, name, size)
@@ -480,6 +499,14 @@ func parseSize(data []byte) (size int64, rest []byte, err error) {
 		return 0, nil, errRefused
 	}
 	return size, rest, nil
+}
+
+// cutEOL returns data without the end of a line that it begins with, if it does.
+func cutEOL(data []byte) []byte {
+	if rest, found := bytes.CutPrefix(data, []byte("\r\n")); found {
+		return rest
+	}
+	return bytes.TrimPrefix(data, []byte("\n"))
 }
 
 // validName reports whether a name is that of a file in a directory, and of one that a client may know of.

@@ -19,6 +19,8 @@ import (
 
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/selectors"
+	"github.com/pyselect/pyselect/socket"
 )
 
 func TestMain(m *testing.M) { progtest.Main(m, main) }
@@ -161,16 +163,34 @@ func TestCuts(t *testing.T) {
 	server.Stop(t, os.Interrupt)
 }
 
+// As people who type a command send the end of the line with it, this is no data, and no message.
+func TestLines(t *testing.T) {
+	server, addr := start(t, t.TempDir())
+	c := progtest.Dial(t, addr)
+	for _, eol := range []string{"\n", "\r\n"} {
+		check(t, say(c, "put|a|3"+eol, "OK"))
+		check(t, say(c, "abc", ""))
+		check(t, fetch(c, "a", []byte("abc")))
+		check(t, say(c, fmt.Sprintf("put|b|%d", len(eol)+1)+eol+eol+"b", "OK")) // not more than one end of a line
+		check(t, fetch(c, "b", []byte(eol+"b")))
+		check(t, upload(c, "c", []byte(eol))) // not after the OK
+		check(t, fetch(c, "c", []byte(eol)))
+		check(t, say(c, "get|a|0"+eol, "YES|3"))
+		check(t, say(c, eol, "abc"))
+	}
+	server.Stop(t, os.Interrupt)
+}
+
 func TestNames(t *testing.T) {
 	outside := t.TempDir()
 	dir := filepath.Join(outside, "dir")
 	check(t, os.Mkdir(dir, 0o777))
 	write(t, outside, "secret", []byte("secret"))
-	write(t, dir, ".ftp-half", []byte("half a file"))
 	check(t, os.Mkdir(filepath.Join(dir, "sub"), 0o777))
 	check(t, os.Symlink("../secret", filepath.Join(dir, "link")))
 	check(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o666))
 	server, addr := start(t, dir)
+	write(t, dir, ".ftp-half", []byte("half a file"))
 	c := progtest.Dial(t, addr)
 	for _, name := range []string{
 		"", ".", "..", "../secret", "./file", "sub/file", "/etc/passwd", filepath.Join(outside, "secret"), `..\secret`,
@@ -256,6 +276,34 @@ func TestBrokenUploads(t *testing.T) {
 	}
 }
 
+// What is left of a server that was killed goes when the next one starts, and nothing else.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	sub := filepath.Join(dir, ".ftp-sub")
+	check(t, os.Mkdir(sub, 0o777))
+	write(t, sub, ".ftp-file", []byte("data"))
+	write(t, dir, "a.ftp-file", []byte("data"))
+	server, addr := start(t, dir)
+	c := progtest.Dial(t, addr)
+	check(t, say(c, "put|file|10", "OK"))
+	server.Process.Kill()
+	server.Wait()
+	files := func() int {
+		entries, err := os.ReadDir(dir)
+		check(t, err)
+		return len(entries)
+	}
+	if n := files(); n != 3 {
+		t.Fatalf("with the file that is not complete, there are %d", n)
+	}
+	server, _ = start(t, dir)
+	if n := files(); n != 2 {
+		t.Errorf("without the file that is not complete, there are %d", n)
+	}
+	holds(t, sub, ".ftp-file", []byte("data"))
+	server.Stop(t, os.Interrupt)
+}
+
 // What the server cannot do looks like no success.
 func TestFailedUpload(t *testing.T) {
 	dir := t.TempDir()
@@ -316,6 +364,61 @@ func TestIdle(t *testing.T) {
 		}
 	}
 	server.Stop(t, os.Interrupt)
+}
+
+func TestNoTimeout(t *testing.T) {
+	server, addr := start(t, t.TempDir(), "-timeout", "0")
+	c := progtest.Dial(t, addr)
+	check(t, upload(c, "file", []byte("data")))
+	time.Sleep(tick) // until the server looks for connections that are idle, at the latest after the next answer
+	for range 2 {
+		check(t, fetch(c, "file", []byte("data")))
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+// A connection with something to send waits only until that is possible: it would spin if what the client sends woke it.
+func TestUnsent(t *testing.T) {
+	sel, err := selectors.NewDefaultSelector()
+	check(t, err)
+	defer sel.Close()
+	client, sock, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+	check(t, err)
+	defer client.Close()
+	defer sock.Close()
+	sock.Setblocking(false)
+	data := progtest.Random(4 << 20)
+	s := &server{sel: sel, buf: make([]byte, 64<<10), connections: make(map[*connection]bool)}
+	c := &connection{Socket: sock, unsent: data}
+	_, err = sel.Register(c, selectors.EventRead, callback(s.serviceConnection))
+	check(t, err)
+	check(t, client.Settimeout(testkit.Patience))
+	check(t, client.Sendall([]byte("put|")))
+	service := func() bool {
+		events, err := sel.Select(0)
+		check(t, err)
+		for _, ready := range events {
+			s.serviceConnection(ready.Key, ready.Events)
+		}
+		return len(events) > 0
+	}
+	for last := len(data) + 1; service(); last = len(c.unsent) {
+		if len(c.unsent) == last {
+			t.Fatal("the connection is ready, although nothing can be sent")
+		}
+	}
+	var received []byte
+	for buf := make([]byte, 64<<10); len(received) < len(data); service() {
+		n, err := client.Recv(buf)
+		check(t, err)
+		received = append(received, buf[:n]...)
+	}
+	if !bytes.Equal(received, data) {
+		t.Error("something else came")
+	}
+	if service(); string(c.head) != "put|" {
+		t.Errorf("after that, the server has received %q", c.head)
+	}
 }
 
 // Clients that stall, in every way, keep nobody waiting.
