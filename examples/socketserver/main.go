@@ -1,25 +1,24 @@
-//go:build unix && !aix
+//go:build unix
 
-// Package unix has no WNOHANG for AIX.
-
-// Socketserver has Python's socketserver.ThreadingTCPServer and ForkingTCPServer as Go types, and on them the service that
-// tutorials of Python's socketserver module write: it greets, has one answer to 0 and another one to anything else, and ends
-// at exit.
+// Socketserver ports ThreadingTCPServer and ForkingTCPServer of Python's socketserver module, and the service that tutorials
+// of that module write on them: it greets a client, answers 0 in one way and anything else in another, and ends the
+// connection at exit.
 //
 //	go run ./examples/socketserver -listen localhost:8009                  # a goroutine for each client
 //	go run ./examples/socketserver -listen localhost:8009 -mode forking    # a process for each client
 //	nc localhost 8009
 //
-// A request is a line, where the originals take what one recv returns for one: TCP keeps no such boundaries.
+// What one recv returns is a request, as in the originals, whose clients send no newline. If it has several lines, which nc
+// may send together, each of them is one.
+//
+// At most 40 processes serve clients at once, which is Python's default: with 60 silent clients, 20 wait until others leave.
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"net/netip"
 	"os"
@@ -27,7 +26,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,106 +40,44 @@ type BaseRequestHandler interface {
 	Handle(request *socket.Socket, clientAddress socket.Addr) error
 }
 
-// A MixIn is what one kind of server has and another one has not: ThreadingMixIn or ForkingMixIn.
-type MixIn interface {
-	// ProcessRequest arranges for a request to be handled, and closed then. When it returns an error, it has not.
-	ProcessRequest(s *TCPServer, request *socket.Socket, clientAddress socket.Addr) error
-
-	// ServiceActions is called after each poll of ServeForever.
-	ServiceActions(s *TCPServer)
-
-	// ServerClose waits until all requests are handled, if s.BlockOnClose, or ends them.
-	ServerClose(s *TCPServer)
-}
-
-// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for so long.
+// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
 const acceptRetryDelay = time.Second
 
-// A TCPServer is a server of connections, made by NewThreadingTCPServer or NewForkingTCPServer. The fields are to be set
-// before ServerBind. It mirrors socketserver.TCPServer with bind_and_activate=False.
+// A TCPServer is what servers of connections have in common. It mirrors socketserver.TCPServer.
 type TCPServer struct {
-	ServerAddress     string // to bind to, and then the one that it is bound to
-	RequestHandler    BaseRequestHandler
-	MixIn             MixIn
-	AddressFamily     int
-	RequestQueueSize  int
-	AllowReuseAddress bool
-	BlockOnClose      bool // ServerClose waits until all requests are handled, otherwise it ends them
+	socket         *socket.Socket
+	handler        BaseRequestHandler
+	processRequest func(request *socket.Socket, clientAddress socket.Addr) error
 
-	socket             *socket.Socket
 	shutdownRequest    context.Context
 	setShutdownRequest context.CancelFunc
 	isShutDown         chan struct{}
+
+	requests       sync.WaitGroup // that are being handled
+	endRequests    context.Context
+	setEndRequests context.CancelFunc
 }
 
-// NewThreadingTCPServer returns a server that handles each request in a goroutine. It mirrors
-// socketserver.ThreadingTCPServer.
-func NewThreadingTCPServer(serverAddress string, handler BaseRequestHandler) *TCPServer {
-	return newTCPServer(serverAddress, handler, &ThreadingMixIn{requests: map[*socket.Socket]bool{}})
-}
-
-// NewForkingTCPServer returns a server that handles each request in a process. It mirrors socketserver.ForkingTCPServer.
-func NewForkingTCPServer(serverAddress string, handler BaseRequestHandler) *TCPServer {
-	m := &ForkingMixIn{MaxChildren: 40, activeChildren: map[int]bool{}, childEnded: make(chan os.Signal, 1)}
-	signal.Notify(m.childEnded, unix.SIGCHLD)
-	return newTCPServer(serverAddress, handler, m)
-}
-
-// newTCPServer returns a server with Python's defaults.
-func newTCPServer(serverAddress string, handler BaseRequestHandler, mixIn MixIn) *TCPServer {
-	s := &TCPServer{
-		ServerAddress:    serverAddress,
-		RequestHandler:   handler,
-		MixIn:            mixIn,
-		AddressFamily:    socket.AF_INET,
-		RequestQueueSize: 5,
-		BlockOnClose:     true,
-		isShutDown:       make(chan struct{}),
+// activate lets clients connect to an address. If processRequest fails, the server closes the request.
+func (s *TCPServer) activate(
+	address string, handler BaseRequestHandler, processRequest func(*socket.Socket, socket.Addr) error,
+) (err error) {
+	if s.socket, err = socket.CreateServer(address, socket.SOMAXCONN); err != nil { // many clients may come at once
+		return err
 	}
+	// Python's accept blocks if the client that made the socket ready has gone in the meantime, and nothing ends that.
+	s.socket.Setblocking(false)
+	s.handler, s.processRequest = handler, processRequest
 	s.shutdownRequest, s.setShutdownRequest = context.WithCancel(context.Background())
-	return s
-}
-
-// ServerBind binds the socket.
-func (s *TCPServer) ServerBind() error {
-	address := s.ServerAddress
-	if strings.HasPrefix(address, ":") {
-		address = "0.0.0.0" + address
-	}
-	addrs, err := socket.Getaddrinfo(context.Background(), s.AddressFamily, address)
-	if err != nil {
-		return err
-	}
-	if s.socket, err = socket.New(s.AddressFamily, socket.SOCK_STREAM, 0); err != nil {
-		return err
-	}
-	if s.AllowReuseAddress {
-		if err := s.socket.Setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); err != nil {
-			return err
-		}
-	}
-	if err := s.socket.Bind(addrs[0]); err != nil {
-		return fmt.Errorf("%v: %w", addrs[0], err)
-	}
-	bound, err := s.socket.Getsockname()
-	if err != nil {
-		return err
-	}
-	s.ServerAddress = bound.String()
+	s.isShutDown = make(chan struct{})
+	s.endRequests, s.setEndRequests = context.WithCancel(context.Background())
 	return nil
 }
 
-// ServerActivate lets clients connect.
-func (s *TCPServer) ServerActivate() error {
-	// Python's accept blocks if the client that made the socket ready has gone in the meantime, and nothing ends that.
-	s.socket.Setblocking(false)
-	return s.socket.Listen(s.RequestQueueSize)
-}
+// ServerAddress returns the address that the server listens at.
+func (s *TCPServer) ServerAddress() (socket.Addr, error) { return s.socket.Getsockname() }
 
-// Fileno makes the server a file object, for the selector.
-func (s *TCPServer) Fileno() (int, error) { return s.socket.Fileno() }
-
-// ServeForever handles requests until Shutdown, and calls ServiceActions at least every pollInterval.
+// ServeForever handles requests until Shutdown. It waits for one no longer than pollInterval at a time.
 func (s *TCPServer) ServeForever(pollInterval time.Duration) error {
 	defer close(s.isShutDown)
 	selector, err := selectors.NewPollSelector()
@@ -149,7 +85,7 @@ func (s *TCPServer) ServeForever(pollInterval time.Duration) error {
 		return err
 	}
 	defer selector.Close()
-	if _, err := selector.Register(s, selectors.EventRead, nil); err != nil {
+	if _, err := selector.Register(s.socket, selectors.EventRead, nil); err != nil {
 		return err
 	}
 	// Python finds out about a Shutdown at the next poll only.
@@ -163,7 +99,6 @@ func (s *TCPServer) ServeForever(pollInterval time.Duration) error {
 		if len(ready) > 0 && s.shutdownRequest.Err() == nil {
 			s.handleRequestNoblock()
 		}
-		s.MixIn.ServiceActions(s)
 	}
 	return nil
 }
@@ -188,122 +123,126 @@ func (s *TCPServer) handleRequestNoblock() {
 		}
 		return
 	}
-	if err := s.MixIn.ProcessRequest(s, request, clientAddress); err != nil {
+	if err := s.processRequest(request, clientAddress); err != nil {
 		s.HandleError(clientAddress, err)
 		s.ShutdownRequest(request)
 	}
 }
 
-// FinishRequest handles a request. A panic of the handler is an error.
-func (s *TCPServer) FinishRequest(request *socket.Socket, clientAddress socket.Addr) (err error) {
+// FinishRequest handles a request and closes it.
+func (s *TCPServer) FinishRequest(request *socket.Socket, clientAddress socket.Addr) {
+	defer s.ShutdownRequest(request)
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			s.HandleError(clientAddress, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
-	return s.RequestHandler.Handle(request, clientAddress)
+	if err := s.handler.Handle(request, clientAddress); err != nil {
+		s.HandleError(clientAddress, err)
+	}
 }
 
-// HandleError reports the error of a request.
+// HandleError reports the error of a request, unless it says that the client is gone or that the server ends.
 func (s *TCPServer) HandleError(clientAddress socket.Addr, err error) {
+	for _, end := range []error{unix.ECONNRESET, unix.EPIPE, os.ErrClosed, context.Canceled} {
+		if errors.Is(err, end) {
+			return
+		}
+	}
 	log.Printf("exception occurred during processing of request from %v: %v", clientAddress, err)
 }
 
 // ShutdownRequest ends a connection and closes it.
 func (s *TCPServer) ShutdownRequest(request *socket.Socket) {
 	request.Shutdown(socket.SHUT_WR) // also if another process has the connection too; it may be gone
-	s.CloseRequest(request)
+	request.Close()
 }
 
-// CloseRequest closes a connection, but for other processes that have it too.
-func (s *TCPServer) CloseRequest(request *socket.Socket) { request.Close() }
+// EndRequests ends the requests that are being handled. Python's servers can only wait for them, or forget them.
+func (s *TCPServer) EndRequests() { s.setEndRequests() }
 
-// ServerClose closes the socket, and waits until all requests are handled or ends them. ServeForever must have ended.
+// ServerClose closes the socket and waits until all requests are handled. ServeForever must have ended.
 func (s *TCPServer) ServerClose() error {
 	err := s.socket.Close()
-	s.MixIn.ServerClose(s)
+	s.requests.Wait()
 	return err
 }
 
-// ThreadingMixIn handles each request in a goroutine. Python's has daemon_threads, which end with the process; here the
-// server, when it is closed without BlockOnClose, closes their connections.
-type ThreadingMixIn struct {
-	threads  sync.WaitGroup
-	mu       sync.Mutex
-	requests map[*socket.Socket]bool // that are being handled
+// A ThreadingTCPServer handles each request in a goroutine. It mirrors socketserver.ThreadingTCPServer.
+type ThreadingTCPServer struct{ TCPServer }
+
+// NewThreadingTCPServer returns a server that listens at an address of the form host:port.
+func NewThreadingTCPServer(address string, handler BaseRequestHandler) (*ThreadingTCPServer, error) {
+	s := &ThreadingTCPServer{}
+	return s, s.activate(address, handler, s.ProcessRequest)
 }
 
 // ProcessRequest starts a goroutine for a request.
-func (m *ThreadingMixIn) ProcessRequest(s *TCPServer, request *socket.Socket, clientAddress socket.Addr) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.requests[request] = true
-	m.threads.Go(func() { m.processRequestThread(s, request, clientAddress) })
+func (s *ThreadingTCPServer) ProcessRequest(request *socket.Socket, clientAddress socket.Addr) error {
+	s.requests.Go(func() {
+		defer context.AfterFunc(s.endRequests, func() { request.Close() })()
+		s.FinishRequest(request, clientAddress)
+	})
 	return nil
 }
 
-func (m *ThreadingMixIn) processRequestThread(s *TCPServer, request *socket.Socket, clientAddress socket.Addr) {
-	err := s.FinishRequest(request, clientAddress)
-	if err != nil && !errors.Is(err, os.ErrClosed) { // which is what ServerClose does
-		s.HandleError(clientAddress, err)
-	}
-	s.ShutdownRequest(request)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.requests, request)
-}
-
-// ServiceActions does nothing.
-func (m *ThreadingMixIn) ServiceActions(*TCPServer) {}
-
-// ServerClose waits for the goroutines or closes their connections.
-func (m *ThreadingMixIn) ServerClose(s *TCPServer) {
-	if s.BlockOnClose {
-		m.threads.Wait()
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for request := range m.requests {
-		s.CloseRequest(request)
-	}
-}
-
-// ForkingMixIn handles each request in a process. Python's, with block_on_close=False, leaves the processes alone when the
-// server is closed; this one ends them.
+// A ForkingTCPServer handles each request in a process. It mirrors socketserver.ForkingTCPServer.
 //
 // A Go program cannot fork, because the child would have only one of its threads. The child is the same program from its
 // beginning instead, which has to call ServeForked.
-type ForkingMixIn struct {
-	MaxChildren    int // with so many it accepts nothing
-	activeChildren map[int]bool
-	childEnded     chan os.Signal
+type ForkingTCPServer struct {
+	TCPServer
+	activeChildren chan struct{} // has an element for each
 }
 
 const (
-	clientEnv = "SOCKETSERVER_CLIENT" // in a child, the address of its client
-	requestFd = 3                     // in a child, its request
+	maxChildren = 40
+	clientEnv   = "SOCKETSERVER_CLIENT" // in a child, the address of its client
+	requestFd   = 3                     // in a child, its request
 )
 
-// ProcessRequest starts a process for a request.
-func (m *ForkingMixIn) ProcessRequest(s *TCPServer, request *socket.Socket, clientAddress socket.Addr) error {
-	fd, err := request.Fileno()
+// NewForkingTCPServer returns a server that listens at an address of the form host:port.
+func NewForkingTCPServer(address string, handler BaseRequestHandler) (*ForkingTCPServer, error) {
+	s := &ForkingTCPServer{activeChildren: make(chan struct{}, maxChildren)}
+	return s, s.activate(address, handler, s.ProcessRequest)
+}
+
+// ProcessRequest starts a process for a request. While there are too many, it waits for one to end.
+func (s *ForkingTCPServer) ProcessRequest(request *socket.Socket, clientAddress socket.Addr) error {
+	select {
+	case s.activeChildren <- struct{}{}:
+	case <-s.shutdownRequest.Done(): // Python goes on waiting
+		return s.shutdownRequest.Err()
+	}
+	child, err := fork(request, clientAddress)
 	if err != nil {
+		<-s.activeChildren
 		return err
 	}
+	s.requests.Go(func() {
+		defer context.AfterFunc(s.endRequests, func() { child.Kill() })()
+		child.Wait()
+		<-s.activeChildren
+	})
+	return nil
+}
+
+// fork starts a process that handles a request, and gives the request up here.
+func fork(request *socket.Socket, clientAddress socket.Addr) (*os.Process, error) {
 	program, err := os.Executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	pid, err := syscall.ForkExec(program, os.Args, &syscall.ProcAttr{
-		Env:   append(os.Environ(), clientEnv+"="+clientAddress.String()),
-		Files: []uintptr{0, 1, 2, requestFd: uintptr(fd)}, // all others are close-on-exec
-	})
+	fd, err := request.Detach()
 	if err != nil {
-		return os.NewSyscallError("fork", err)
+		return nil, err
 	}
-	m.activeChildren[pid] = true
-	s.CloseRequest(request)
-	return nil
+	file := os.NewFile(uintptr(fd), "request")
+	defer file.Close()
+	return os.StartProcess(program, os.Args, &os.ProcAttr{
+		Env:   append(os.Environ(), clientEnv+"="+clientAddress.String()),
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, requestFd: file}, // all others are close-on-exec
+	})
 }
 
 // ServeForked handles the request that this process has been started for by a ForkingTCPServer, and ends it. In any other
@@ -319,50 +258,9 @@ func ServeForked(handler BaseRequestHandler) {
 	if err := errors.Join(err1, err2); err != nil {
 		log.Fatal(err)
 	}
-	s := newTCPServer("", handler, nil)
-	err := s.FinishRequest(request, clientAddress)
-	if err != nil {
-		s.HandleError(clientAddress, err)
-	}
-	s.ShutdownRequest(request)
-	if err != nil {
-		os.Exit(1)
-	}
+	server := TCPServer{handler: handler}
+	server.FinishRequest(request, clientAddress)
 	os.Exit(0)
-}
-
-// ServiceActions reaps the children that have ended, and while there are too many waits for one to end.
-func (m *ForkingMixIn) ServiceActions(s *TCPServer) {
-	for m.collectChildren(unix.WNOHANG); len(m.activeChildren) >= m.MaxChildren; m.collectChildren(unix.WNOHANG) {
-		select {
-		case <-m.childEnded:
-		case <-s.shutdownRequest.Done(): // Python goes on waiting
-			return
-		}
-	}
-}
-
-func (m *ForkingMixIn) collectChildren(options int) {
-	for pid := range m.activeChildren {
-		n, err := unix.Wait4(pid, nil, options, nil)
-		for err == unix.EINTR {
-			n, err = unix.Wait4(pid, nil, options, nil)
-		}
-		if n == pid || err != nil {
-			delete(m.activeChildren, pid)
-		}
-	}
-}
-
-// ServerClose waits for the children or ends them.
-func (m *ForkingMixIn) ServerClose(s *TCPServer) {
-	if !s.BlockOnClose {
-		for pid := range m.activeChildren {
-			unix.Kill(pid, unix.SIGKILL)
-		}
-	}
-	m.collectChildren(0)
-	signal.Stop(m.childEnded)
 }
 
 // MyServer is the service.
@@ -373,29 +271,27 @@ func (MyServer) Handle(conn *socket.Socket, _ socket.Addr) error {
 	if err := conn.Sendall([]byte("Welcome. Send 0 for an operator, exit to leave.\n")); err != nil {
 		return err
 	}
-	lines := bufio.NewScanner(rfile{conn}) // which does not take more than 64 KiB for a line
-	for lines.Scan() && lines.Text() != "exit" {
-		answer := "Please try again.\n"
-		if lines.Text() == "0" {
-			answer = "This call may be recorded.\n"
-		}
-		if err := conn.Sendall([]byte(answer)); err != nil {
+	data := make([]byte, 1024)
+	for {
+		n, err := conn.Recv(data)
+		if n == 0 || err != nil {
 			return err
 		}
+		for line := range strings.Lines(string(data[:n])) {
+			answer := "Please try again.\n"
+			switch strings.TrimSpace(line) {
+			case "":
+				continue
+			case "exit":
+				return nil
+			case "0":
+				answer = "This call may be recorded.\n"
+			}
+			if err := conn.Sendall([]byte(answer)); err != nil {
+				return err
+			}
+		}
 	}
-	return lines.Err()
-}
-
-// An rfile is a socket as an io.Reader, like the rfile of Python's StreamRequestHandler.
-type rfile struct{ *socket.Socket }
-
-// Read receives. No bytes are the end.
-func (f rfile) Read(p []byte) (int, error) {
-	n, err := f.Recv(p)
-	if n == 0 && err == nil {
-		err = io.EOF
-	}
-	return n, err
 }
 
 func main() {
@@ -410,46 +306,62 @@ func main() {
 	}
 	listen := flags.String("listen", "localhost:8009", "serve on `HOST:PORT`; port 0 picks a free one")
 	mode := flags.String("mode", "threading", "`threading` or forking: what handles each client")
-	blockOnClose := flags.Bool("block-on-close", false, "when interrupted, wait until all clients have gone")
+	blockOnClose := flags.Bool("block-on-close", false, "at the first interrupt, wait until all clients have gone")
 	flags.Parse(os.Args[1:])
-	newServer, ok := map[string]func(string, BaseRequestHandler) *TCPServer{
-		"threading": NewThreadingTCPServer,
-		"forking":   NewForkingTCPServer,
-	}[*mode]
 	usageError := func(format string, argument string) {
 		log.Printf(format, argument)
 		flags.Usage()
 		os.Exit(2)
 	}
-	if !ok {
-		usageError("unknown mode %q", *mode)
-	}
 	if flags.NArg() > 0 {
 		usageError("unexpected argument %q", flags.Arg(0))
 	}
 
-	server := newServer(*listen, MyServer{})
-	server.RequestQueueSize = socket.SOMAXCONN
-	server.AllowReuseAddress = true
-	server.BlockOnClose = *blockOnClose
-	if err := serve(server); err != nil {
+	var server server
+	var err error
+	switch *mode {
+	case "threading":
+		server, err = NewThreadingTCPServer(*listen, MyServer{})
+	case "forking":
+		server, err = NewForkingTCPServer(*listen, MyServer{})
+	default:
+		usageError("unknown mode %q", *mode)
+	}
+	if err == nil {
+		err = serve(server, *blockOnClose)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// serve serves until the program is interrupted.
-func serve(server *TCPServer) error {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer context.AfterFunc(ctx, func() {
-		stop() // the next one ends the program at once
+// A server is a ThreadingTCPServer or a ForkingTCPServer.
+type server interface {
+	ServerAddress() (socket.Addr, error)
+	ServeForever(pollInterval time.Duration) error
+	Shutdown()
+	EndRequests()
+	ServerClose() error
+}
+
+// serve serves until the program is interrupted, and with blockOnClose until all clients have gone or the next interrupt.
+func serve(server server, blockOnClose bool) error {
+	address, err := server.ServerAddress()
+	if err != nil {
+		return err
+	}
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, unix.SIGINT, unix.SIGTERM)
+	go func() {
+		<-interrupts
 		server.Shutdown()
-	})()
-	if err := server.ServerBind(); err != nil {
-		return err
+		<-interrupts
+		server.EndRequests()
+	}()
+	fmt.Println(address)
+	err = server.ServeForever(500 * time.Millisecond)
+	if !blockOnClose {
+		server.EndRequests()
 	}
-	if err := server.ServerActivate(); err != nil {
-		return err
-	}
-	fmt.Println(server.ServerAddress)
-	return errors.Join(server.ServeForever(500*time.Millisecond), server.ServerClose())
+	return errors.Join(err, server.ServerClose())
 }
