@@ -59,12 +59,12 @@ const (
 	// has to arrange for that as a producer.
 	maxBuffered = 64 << 10
 
-	// When accept fails, because the process is out of descriptors for instance, the port accepts nothing for so long.
+	// When accept fails, because the process is out of descriptors for instance, the port accepts nothing for this long.
 	acceptRetryDelay = time.Second
 )
 
-// A Reactor waits for events and calls what handles them, one after another. All is to be called by what it calls, or
-// before Run, but for CallFromThread.
+// A Reactor waits for events and calls what handles them, one after another. Except CallFromThread, call its
+// methods only before Run or from what it calls.
 type Reactor struct {
 	selector *selectors.DefaultSelector
 	delayed  delayedCalls
@@ -206,7 +206,7 @@ func (d *DelayedCall) Reset(delay time.Duration) {
 	}
 }
 
-// The delayedCalls are a heap, whose first is the next.
+// delayedCalls is a heap: its first element is due next.
 type delayedCalls []*DelayedCall
 
 func (q delayedCalls) Len() int { return len(q) }
@@ -247,7 +247,7 @@ type Port struct {
 
 // ListenTCP listens at an address of the form host:port.
 func (r *Reactor) ListenTCP(address string, factory Factory) (*Port, error) {
-	s, err := socket.CreateServer(address)
+	s, err := socket.CreateServer(address, socket.SOMAXCONN)
 	if err != nil {
 		return nil, err
 	}
