@@ -111,9 +111,15 @@ func (p *Program) Line(t testing.TB) string {
 // End waits for the end of a program and returns its exit status and the rest of its output.
 func (p *Program) End(t testing.TB) (status int, stdout, stderr string) {
 	t.Helper()
-	out, err1 := io.ReadAll(p.Stdout)
-	complaints, err2 := io.ReadAll(p.Stderr)
-	if err := errors.Join(err1, err2); err != nil {
+	var complaints []byte
+	read := make(chan error)
+	go func() { // a program that cannot write there does not end
+		var err error
+		complaints, err = io.ReadAll(p.Stderr)
+		read <- err
+	}()
+	out, err := io.ReadAll(p.Stdout)
+	if err := errors.Join(err, <-read); err != nil {
 		t.Error(err)
 	}
 	p.Wait()
