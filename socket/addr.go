@@ -77,7 +77,7 @@ func zoneID(zone string) (uint32, error) {
 	}
 	i, err := net.InterfaceByName(zone)
 	if err != nil {
-		return 0, fmt.Errorf("zone %q: %w", zone, err)
+		return 0, fmt.Errorf("zone %q: %w: %w", zone, os.ErrInvalid, err)
 	}
 	return uint32(i.Index), nil
 }

@@ -3,7 +3,9 @@
 package socket
 
 import (
+	"errors"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 )
@@ -39,8 +41,8 @@ func TestZones(t *testing.T) {
 		}
 	}
 	for _, zone := range []string{"nosuchinterface", "4294967296", "-1"} {
-		if got, err := zoneID(zone); err == nil {
-			t.Errorf("zone %q is %d, want an error", zone, got)
+		if got, err := zoneID(zone); !errors.Is(err, os.ErrInvalid) {
+			t.Errorf("zone %q is %d, %v; want os.ErrInvalid", zone, got, err)
 		}
 	}
 }

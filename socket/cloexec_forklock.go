@@ -46,7 +46,11 @@ func dup(fd int) (int, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	fd, err := unix.Dup(fd)
-	return private(fd, err)
+	if err != nil {
+		return -1, err
+	}
+	unix.CloseOnExec(fd)
+	return fd, nil
 }
 
 // private makes a new descriptor close-on-exec and non-blocking, or closes it.
