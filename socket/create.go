@@ -13,10 +13,10 @@ import (
 )
 
 // CreateServer returns a socket that listens at an address of the form host:port. An empty host stands for all of the
-// machine's IPv4 addresses, port 0 for any that is free. A name is that of an IPv4 address, if it has one. The address can
-// be bound again as soon as the socket is closed, by SO_REUSEADDR; with an IPv6 address, the socket takes no IPv4 clients. The
-// backlog is that of [Socket.Listen]. It mirrors socket.create_server, whose other options are what New, Setsockopt, Bind and
-// Listen do one by one.
+// machine's IPv4 addresses, port 0 for any that is free. A name is that of an IPv4 address, if it has one; looking it up
+// cannot be cancelled. The address can be bound again as soon as the socket is closed, by SO_REUSEADDR; with an IPv6 address,
+// the socket takes no IPv4 clients. The backlog is that of [Socket.Listen]. It mirrors socket.create_server, whose other
+// options are what New, Setsockopt, Bind and Listen do one by one.
 func CreateServer(address string, backlog ...int) (s *Socket, err error) {
 	const op = "create_server"
 	host, port, err := net.SplitHostPort(address)
@@ -52,14 +52,15 @@ func CreateServer(address string, backlog ...int) (s *Socket, err error) {
 	}
 	if err != nil {
 		s.Close()
-		return nil, opErr(op, fmt.Errorf("%v: %w", addr, err))
+		return nil, opErr(op, &attemptError{addr, err})
 	}
 	return s, nil
 }
 
 // CreateConnection returns a socket that is connected to an address of the form host:port; an empty host is localhost. It
 // tries all addresses that a name has. The timeout, Python's default for which is Forever, is for each attempt, and stays
-// that of the socket. It mirrors socket.create_connection.
+// that of the socket. The timeout does not cover looking up a name. To be able to cancel that, use [net.Dialer.DialContext]
+// and [FromConn]. It mirrors socket.create_connection.
 //
 // The error is that of every attempt.
 func CreateConnection(address string, timeout ...time.Duration) (*Socket, error) {
@@ -81,7 +82,7 @@ func CreateConnection(address string, timeout ...time.Duration) (*Socket, error)
 		if err == nil {
 			return s, nil
 		}
-		failed = append(failed, fmt.Errorf("%v: %w", addr, err))
+		failed = append(failed, &attemptError{addr, err})
 	}
 	return nil, opErr(op, errors.Join(failed...))
 }
@@ -105,7 +106,7 @@ func connected(addr netip.AddrPort, timeout []time.Duration) (*Socket, error) {
 }
 
 // Getaddrinfo returns the addresses of the form host:port, where both may be names, in the order in which to try them. The
-// family is AF_INET, AF_INET6, or AF_UNSPEC for both. It mirrors socket.getaddrinfo.
+// family is AF_INET, AF_INET6, or AF_UNSPEC for both. An empty host is an error, as in Python. It mirrors socket.getaddrinfo.
 //
 // The error is that of package net, for instance a *net.DNSError.
 func Getaddrinfo(ctx context.Context, family int, address string) ([]netip.AddrPort, error) {

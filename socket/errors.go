@@ -5,7 +5,9 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,6 +47,18 @@ func (e *opError) Is(target error) bool {
 	}
 	return false
 }
+
+// An attemptError is the error of a function that has tried an address.
+type attemptError struct {
+	addr netip.AddrPort
+	err  error
+}
+
+func (e *attemptError) Error() string {
+	return fmt.Sprintf("%v: %s", e.addr, strings.TrimPrefix(e.err.Error(), "socket: ")) // the function's error begins with that
+}
+
+func (e *attemptError) Unwrap() error { return e.err }
 
 // errno returns the error number of a failed system call, or 0.
 func errno(err error) unix.Errno {
