@@ -3,7 +3,9 @@
 package socket
 
 import (
+	"errors"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,15 +25,14 @@ type args struct {
 // An operation is a call that may have to wait.
 type operation struct {
 	name       string
-	writes     bool       // the socket has to be writable, not readable
-	call       call       // what to do first
-	again      call       // what to do when the socket is ready
+	writes     bool // the socket has to be writable, not readable
+	call       call
 	notYet     unix.Errno // what a call that has to wait fails with
 	wouldBlock error      // what it returns then, always the same as it is frequent
 }
 
-func newOperation(name string, writes bool, first, again call, notYet unix.Errno) *operation {
-	return &operation{name, writes, first, again, notYet, opErr(name, notYet)}
+func newOperation(name string, writes bool, call call, notYet unix.Errno) *operation {
+	return &operation{name, writes, call, notYet, opErr(name, notYet)}
 }
 
 // do performs an operation. It waits as the mode of the socket says.
@@ -44,8 +45,10 @@ func (s *Socket) do(o *operation, a args) (n int, addr unix.Sockaddr, err error)
 }
 
 // control performs a call that has nothing to wait for.
-func (s *Socket) control(name string, f func(fd int) (int, unix.Sockaddr, error)) (n int, addr unix.Sockaddr, err error) {
-	return s.try(&operation{name: name, call: func(fd int, _ args) (int, unix.Sockaddr, error) { return f(fd) }}, args{})
+func (s *Socket) control(name string, f func(fd int) error) error {
+	call := func(fd int, _ args) (int, unix.Sockaddr, error) { return 0, nil, f(fd) }
+	_, _, err := s.try(&operation{name: name, call: call}, args{})
+	return err
 }
 
 // try performs an operation if that is possible at once.
@@ -88,6 +91,9 @@ func (s *Socket) wait(o *operation, a args, deadline sys.Deadline) (n int, addr 
 	if deadline == sys.Now || a.flags&MSG_DONTWAIT != 0 {
 		return 0, nil, o.wouldBlock
 	}
+	if _, ok := a.to.(*unix.SockaddrUnix); ok {
+		return s.retry(o, a, deadline)
+	}
 	fd, p, err := s.startPolling(o.name)
 	if err != nil {
 		return 0, nil, err
@@ -97,7 +103,7 @@ func (s *Socket) wait(o *operation, a args, deadline sys.Deadline) (n int, addr 
 		w = &p.write
 	}
 	if !w.turn.Take(deadline, p.closed) {
-		return 0, nil, fdError(o.name, fd, p.why())
+		return 0, nil, fdError(o.name, fd, p.why(os.ErrDeadlineExceeded))
 	}
 	defer w.turn.Leave()
 	w.limit(deadline)
@@ -107,9 +113,22 @@ func (s *Socket) wait(o *operation, a args, deadline sys.Deadline) (n int, addr 
 	w.args, w.addr, w.err = args{}, nil, nil // which would keep the caller's memory alive
 	switch {
 	case ended != nil:
-		return 0, nil, fdError(o.name, fd, p.why())
+		return 0, nil, fdError(o.name, fd, p.why(ended))
 	case err != nil:
 		return 0, nil, fdError(o.name, fd, err)
 	}
 	return n, addr, nil
+}
+
+// retry performs an operation as soon as a try finds it possible. Linux does not say when the socket that a Unix address names
+// has room again, for a connection or a datagram: it calls the sender writable all the time.
+func (s *Socket) retry(o *operation, a args, deadline sys.Deadline) (n int, addr unix.Sockaddr, err error) {
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		if err = s.sleep(o.name, pause, deadline); err != nil {
+			return 0, nil, err
+		}
+		if n, addr, err = s.try(o, a); !errors.Is(err, ErrWouldBlock) {
+			return n, addr, err
+		}
+	}
 }

@@ -20,6 +20,7 @@
 //
 // Before an operation has to wait for the first time, the Socket makes a duplicate of its descriptor, which Go's own
 // poller watches; Close and Detach close that too. A Socket that is used with a selector, without waiting itself, has none.
+// So a socket that has waited costs two descriptors, and an operation that cannot have the second fails with unix.EMFILE.
 //
 // # Addresses
 //
@@ -28,7 +29,8 @@
 //
 // # Errors
 //
-// An error names the operation and the descriptor. Use [errors.Is] to tell them apart:
+// An error names the operation and the descriptor; one that is ErrWouldBlock is the same each time, to cost no allocation, and
+// usually names no descriptor. Use [errors.Is] to tell them apart:
 //
 //	Python                                     here
 //	OSError with an errno                      unix.ECONNREFUSED, unix.EPIPE, ...
@@ -38,5 +40,5 @@
 //	ValueError, TypeError: a bad argument      os.ErrInvalid
 //
 // A system call that a signal interrupts is repeated. To send to a peer that is gone is unix.EPIPE; the signal SIGPIPE that
-// comes with it has no effect in a Go program, whatever the number of the descriptor is.
+// comes with it does not end a Go program, whatever the number of the descriptor is.
 package socket

@@ -178,22 +178,40 @@ func (n network) connect(t testing.TB) (client, server *socket.Socket) {
 	return client, own(t, server)
 }
 
-// unreachable returns an address that a connect does not come to an end with, neither way.
-func (n network) unreachable(t testing.TB) socket.Addr {
+// crowded returns a listening socket with a backlog that is full, and its address, which a connect does not come to an end
+// with, neither way.
+func (n network) crowded(t testing.TB) (l *socket.Socket, addr socket.Addr) {
 	t.Helper()
-	l := n.listen(t, 0)
-	addr := sockname(t, l)
+	l = n.listen(t, 0)
+	addr = sockname(t, l)
 	for range 10 {
 		s := newSocket(t, n.family, socket.SOCK_STREAM)
 		check(t, s.Settimeout(200*time.Millisecond))
 		if err := s.Connect(addr); errors.Is(err, os.ErrDeadlineExceeded) {
-			return addr
+			return l, addr
 		} else if err != nil {
 			break
 		}
 	}
 	t.Skip("this system lets no client wait for room in the backlog")
-	return nil
+	return nil, nil
+}
+
+// crowd sends datagrams to an address until it takes no more.
+func crowd(t testing.TB, addr socket.Addr) (sent int) {
+	t.Helper()
+	s := newSocket(t, socket.AF_UNIX, socket.SOCK_DGRAM)
+	for {
+		_, err := s.Sendto([]byte("spam"), addr, socket.MSG_DONTWAIT)
+		switch {
+		case errors.Is(err, socket.ErrWouldBlock):
+			return sent
+		case errors.Is(err, unix.ENOBUFS):
+			t.Skip("this system lets no sender wait for room")
+		}
+		check(t, err)
+		sent++
+	}
 }
 
 // eachSelector runs a test with each kind of selector that there is.

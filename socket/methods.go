@@ -5,7 +5,6 @@ package socket
 import (
 	"errors"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,12 +15,13 @@ import (
 //
 // The error is unix.EADDRINUSE if the address is taken, os.ErrInvalid if addr is no valid address.
 func (s *Socket) Bind(addr Addr) error {
-	sa, err := sockaddr(addr)
-	if err != nil {
-		return opErr("bind", err)
-	}
-	_, _, err = s.control("bind", func(fd int) (int, unix.Sockaddr, error) { return 0, nil, unix.Bind(fd, sa) })
-	return err
+	return s.control("bind", func(fd int) error {
+		sa, err := sockaddr(addr)
+		if err != nil {
+			return err
+		}
+		return unix.Bind(fd, sa)
+	})
 }
 
 // Listen lets clients connect, of which up to backlog may wait to be accepted; Python's default is 128, or SOMAXCONN if that
@@ -31,11 +31,10 @@ func (s *Socket) Listen(backlog ...int) error {
 	if len(backlog) > 0 {
 		n = max(0, backlog[0])
 	}
-	_, _, err := s.control("listen", func(fd int) (int, unix.Sockaddr, error) { return 0, nil, unix.Listen(fd, n) })
-	return err
+	return s.control("listen", func(fd int) error { return unix.Listen(fd, n) })
 }
 
-var acceptOp = newOperation("accept", false, acceptCall, acceptCall, unix.EAGAIN)
+var acceptOp = newOperation("accept", false, acceptCall, unix.EAGAIN)
 
 func acceptCall(fd int, _ args) (n int, addr unix.Sockaddr, err error) {
 	for {
@@ -56,7 +55,10 @@ func (s *Socket) Accept() (*Socket, Addr, error) {
 	return newOwner(fd), fromSockaddr(addr), nil
 }
 
-var connectOp = newOperation("connect", true, connectCall, connectedCall, unix.EINPROGRESS)
+var (
+	connectOp   = newOperation("connect", true, connectCall, unix.EINPROGRESS)
+	connectedOp = newOperation("connect", true, connectedCall, unix.EINPROGRESS)
+)
 
 func connectCall(fd int, a args) (int, unix.Sockaddr, error) {
 	err := unix.Connect(fd, a.to)
@@ -66,8 +68,9 @@ func connectCall(fd int, a args) (int, unix.Sockaddr, error) {
 	return 0, nil, err
 }
 
-// connectedCall finds out how a connect that was in progress has ended.
-func connectedCall(fd int, _ args) (int, unix.Sockaddr, error) {
+// connectedCall finds out how a connect that was in progress has ended. SO_ERROR has the error, unless somebody else has asked
+// for it before. To connect again tells whether there is a connection, and if not, is an error then too, or a new attempt.
+func connectedCall(fd int, a args) (int, unix.Sockaddr, error) {
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return 0, nil, err
@@ -75,38 +78,33 @@ func connectedCall(fd int, _ args) (int, unix.Sockaddr, error) {
 	if code != 0 {
 		return 0, nil, unix.Errno(code)
 	}
-	if _, err := unix.Getpeername(fd); err != nil {
-		return 0, nil, unix.EINPROGRESS // woken too early
+	switch _, _, err := connectCall(fd, a); err {
+	case unix.EALREADY:
+		return 0, nil, unix.EINPROGRESS
+	case unix.EISCONN:
+		return 0, nil, nil
+	default:
+		return 0, nil, err
 	}
-	return 0, nil, nil
 }
 
 // Connect connects the socket to an address, or, with datagrams, sets where Send sends to. A non-blocking socket is writable
-// when the attempt has ended, and Getsockopt(SOL_SOCKET, SO_ERROR) says how. An attempt whose timeout is over goes on. It
-// mirrors socket.connect.
+// when the attempt has ended, and Getsockopt(SOL_SOCKET, SO_ERROR) says how. An attempt whose timeout is over goes on, and
+// the next Connect waits for its end. It mirrors socket.connect.
 //
-// The error is that of the attempt, like unix.ECONNREFUSED; for a non-blocking socket it is usually unix.EINPROGRESS, which
-// is ErrWouldBlock, and for a Unix address to which too many want to connect, unix.EAGAIN, which is ErrWouldBlock too. It is
+// The error is that of the attempt, like unix.ECONNREFUSED. For a non-blocking socket it is usually unix.EINPROGRESS, then
+// unix.EALREADY, and for a Unix address to which too many want to connect, unix.EAGAIN, all of which are ErrWouldBlock. It is
 // os.ErrInvalid if addr is no valid address.
 func (s *Socket) Connect(addr Addr) error {
 	sa, err := sockaddr(addr)
 	if err != nil {
-		return opErr("connect", err)
+		return s.control("connect", func(int) error { return err })
 	}
-	deadline := s.deadline()
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		_, _, err = s.try(connectOp, args{to: sa})
-		if err != nil && err == connectOp.wouldBlock {
-			_, _, err = s.wait(connectOp, args{to: sa}, deadline)
-		}
-		// Linux does not say when the backlog of a Unix socket has room again.
-		if _, ok := addr.(UnixAddr); !ok || errno(err) != unix.EAGAIN || deadline == sys.Now {
-			return err
-		}
-		if err := s.sleep("connect", pause, deadline); err != nil {
-			return err
-		}
+	_, _, err = s.try(connectOp, args{to: sa})
+	if deadline := s.deadline(); errors.Is(err, ErrWouldBlock) && deadline != sys.Now {
+		_, _, err = s.wait(connectedOp, args{to: sa}, deadline)
 	}
+	return err
 }
 
 // ConnectEx is Connect with the error number as its result: 0 when the socket is connected, unix.EINPROGRESS when a
@@ -128,16 +126,15 @@ func (s *Socket) ConnectEx(addr Addr) unix.Errno {
 }
 
 var (
-	recvOp     = newOperation("recv", false, recvCall, recvCall, unix.EAGAIN)
-	recvfromOp = newOperation("recvfrom", false, recvfromCall, recvfromCall, unix.EAGAIN)
-	sendOp     = newOperation("send", true, sendCall, sendCall, unix.EAGAIN)
-	sendtoOp   = newOperation("sendto", true, sendtoCall, sendtoCall, unix.EAGAIN)
+	recvOp     = newOperation("recv", false, recvCall, unix.EAGAIN)
+	recvfromOp = newOperation("recvfrom", false, recvfromCall, unix.EAGAIN)
+	sendOp     = newOperation("send", true, sendCall, unix.EAGAIN)
+	sendtoOp   = newOperation("sendto", true, sendtoCall, unix.EAGAIN)
 )
 
-// recvCall wraps read(2), which is what recv(2) is without flags, and which allocates no address. Not so with an empty
-// buffer, where recv may take a datagram away.
+// recvCall wraps read(2), which is what recv(2) is without flags, and which allocates no address.
 func recvCall(fd int, a args) (int, unix.Sockaddr, error) {
-	if a.flags != 0 || len(a.p) == 0 {
+	if a.flags != 0 {
 		return recvfromCall(fd, a)
 	}
 	n, err := unix.Read(fd, a.p)
@@ -171,18 +168,22 @@ func data(p []byte, flags []int) args {
 }
 
 // Recv receives up to len(p) bytes, or one datagram, of which it drops what does not fit. Zero bytes of a stream mean that
-// the peer has shut it down, without an error, as in Python. It does not allocate, unless there are flags, like MSG_PEEK.
-// It mirrors socket.recv_into.
+// the peer has shut it down, without an error, as in Python. With MSG_TRUNC, n may be the length of the whole datagram, more than
+// len(p). If p is empty, Recv does nothing. It does not allocate, unless there are flags, like MSG_PEEK. It mirrors
+// socket.recv_into.
 //
 // The error is ErrWouldBlock if there is nothing to receive and the socket is non-blocking or the flags have MSG_DONTWAIT.
 // MSG_WAITALL has no effect.
 func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
+	if len(p) == 0 {
+		return 0, s.control("recv", func(int) error { return nil })
+	}
 	n, _, err = s.do(recvOp, data(p, flags))
 	return n, err
 }
 
-// Recvfrom is Recv that also returns the sender, which is nil if the kernel does not say it, as with streams. It mirrors
-// socket.recvfrom_into.
+// Recvfrom is Recv that also returns the sender, which is nil if the kernel does not say it, as with streams, and that
+// takes a datagram away even if p is empty. It mirrors socket.recvfrom_into.
 func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from Addr, err error) {
 	n, addr, err := s.do(recvfromOp, data(p, flags))
 	return n, fromSockaddr(addr), err
@@ -198,8 +199,8 @@ func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
 	return n, err
 }
 
-// Sendall sends all of p, and waits as often as that needs; the timeout is for all of it. When there is an error, part of p
-// may have been sent, also by a non-blocking socket. It mirrors socket.sendall.
+// Sendall sends all of p, and waits as often as that needs; the timeout is for all of it. After an error, also of a
+// non-blocking socket, it is unknown how much of p was sent. It mirrors socket.sendall.
 //
 // The error is that of Send.
 func (s *Socket) Sendall(p []byte, flags ...int) error {
@@ -213,6 +214,9 @@ func (s *Socket) Sendall(p []byte, flags ...int) error {
 		if p = p[n:]; err != nil || len(p) == 0 {
 			return err
 		}
+		if deadline != sys.Now && deadline.Left() == 0 {
+			return s.control("send", func(int) error { return os.ErrDeadlineExceeded })
+		}
 	}
 }
 
@@ -222,7 +226,7 @@ func (s *Socket) Sendall(p []byte, flags ...int) error {
 func (s *Socket) Sendto(p []byte, addr Addr, flags ...int) (n int, err error) {
 	a := data(p, flags)
 	if a.to, err = sockaddr(addr); err != nil {
-		return 0, opErr("sendto", err)
+		return 0, s.control("sendto", func(int) error { return err })
 	}
 	n, _, err = s.do(sendtoOp, a)
 	return n, err
@@ -230,8 +234,7 @@ func (s *Socket) Sendto(p []byte, addr Addr, flags ...int) (n int, err error) {
 
 // Shutdown ends one direction of a connection, or both: SHUT_RD, SHUT_WR or SHUT_RDWR. It mirrors socket.shutdown.
 func (s *Socket) Shutdown(how int) error {
-	_, _, err := s.control("shutdown", func(fd int) (int, unix.Sockaddr, error) { return 0, nil, unix.Shutdown(fd, how) })
-	return err
+	return s.control("shutdown", func(fd int) error { return unix.Shutdown(fd, how) })
 }
 
 // Getsockname returns the socket's own address. It mirrors socket.getsockname.
@@ -244,39 +247,33 @@ func (s *Socket) Getsockname() (Addr, error) { return s.name("getsockname", unix
 // The error is unix.ENOTCONN if it is not connected, unix.EAFNOSUPPORT if the address is no Addr.
 func (s *Socket) Getpeername() (Addr, error) { return s.name("getpeername", unix.Getpeername) }
 
-func (s *Socket) name(op string, get func(fd int) (unix.Sockaddr, error)) (Addr, error) {
-	var addr Addr
-	_, _, err := s.control(op, func(fd int) (int, unix.Sockaddr, error) {
+func (s *Socket) name(op string, get func(fd int) (unix.Sockaddr, error)) (addr Addr, err error) {
+	err = s.control(op, func(fd int) error {
 		sa, err := get(fd)
 		if addr = fromSockaddr(sa); err == nil && addr == nil {
 			err = unix.EAFNOSUPPORT
 		}
-		return 0, nil, err
+		return err
 	})
 	return addr, err
 }
 
 // Getsockopt returns an option that is a number, like SO_ERROR of the level SOL_SOCKET. It mirrors socket.getsockopt.
-func (s *Socket) Getsockopt(level, option int) (int, error) {
-	value, _, err := s.control("getsockopt", func(fd int) (int, unix.Sockaddr, error) {
-		value, err := unix.GetsockoptInt(fd, level, option)
-		return value, nil, err
+// Package unix has functions for the others, like GetsockoptLinger, which take what Fileno returns.
+func (s *Socket) Getsockopt(level, option int) (value int, err error) {
+	err = s.control("getsockopt", func(fd int) (err error) {
+		value, err = unix.GetsockoptInt(fd, level, option)
+		return err
 	})
 	return value, err
 }
 
 // Setsockopt sets an option that is a number, like SO_REUSEADDR of the level SOL_SOCKET. It mirrors socket.setsockopt.
 func (s *Socket) Setsockopt(level, option, value int) error {
-	_, _, err := s.control("setsockopt", func(fd int) (int, unix.Sockaddr, error) {
-		return 0, nil, unix.SetsockoptInt(fd, level, option, value)
-	})
-	return err
+	return s.control("setsockopt", func(fd int) error { return unix.SetsockoptInt(fd, level, option, value) })
 }
 
 // SetsockoptBytes sets an option that is a structure, like SO_LINGER. It mirrors socket.setsockopt with a bytes object.
 func (s *Socket) SetsockoptBytes(level, option int, value []byte) error {
-	_, _, err := s.control("setsockopt", func(fd int) (int, unix.Sockaddr, error) {
-		return 0, nil, unix.SetsockoptString(fd, level, option, string(value))
-	})
-	return err
+	return s.control("setsockopt", func(fd int) error { return unix.SetsockoptString(fd, level, option, string(value)) })
 }

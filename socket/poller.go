@@ -74,7 +74,7 @@ func newPoller(fd int) (*poller, error) {
 func (w *waiter) init(setDeadline func(time.Time) error, park func(func(uintptr) bool) error) {
 	w.turn, w.setDeadline, w.park = sys.NewTurn(), setDeadline, park
 	w.attempt = func(fd uintptr) bool {
-		w.n, w.addr, w.err = restart(w.op.again, int(fd), w.args)
+		w.n, w.addr, w.err = restart(w.op.call, int(fd), w.args)
 		return w.err != w.op.notYet
 	}
 }
@@ -96,13 +96,13 @@ func (p *poller) close() {
 	p.file.Close()
 }
 
-// why returns the reason why a wait has ended.
-func (p *poller) why() error {
+// why returns the reason why a wait has ended, which is err unless the socket is closed.
+func (p *poller) why(err error) error {
 	select {
 	case <-p.closed:
 		return os.ErrClosed
 	default:
-		return os.ErrDeadlineExceeded
+		return err
 	}
 }
 

@@ -22,7 +22,8 @@ import (
 //
 // All methods are safe for concurrent use. Operations that wait for the same direction queue for it, each until its own
 // timeout is over. After Close or Detach, every method that has an error returns one that is os.ErrClosed, except Close.
-// A Socket that becomes unreachable is closed.
+// A Socket that becomes unreachable is closed. Its zero value is not usable: New and the other functions of this package make
+// one.
 type Socket struct {
 	mu      sync.RWMutex // held for reading by system calls, none of which waits, so that the descriptor stays what it is
 	fd      int          // or -1
@@ -120,7 +121,13 @@ func (s *Socket) NetListener() (net.Listener, error) {
 }
 
 func toNet[T any](s *Socket, op string, convert func(*os.File) (T, error)) (c T, err error) {
-	fd, err := s.dup(op)
+	var fd int
+	err = s.control(op, func(own int) (err error) {
+		if err = sys.StartGoPoller(); err == nil { // which convert makes use of
+			fd, err = dup(own)
+		}
+		return err
+	})
 	if err != nil {
 		return c, err
 	}
@@ -132,16 +139,8 @@ func toNet[T any](s *Socket, op string, convert func(*os.File) (T, error)) (c T,
 	return c, nil
 }
 
-func (s *Socket) dup(op string) (fd int, err error) {
-	fd, _, err = s.control(op, func(fd int) (int, unix.Sockaddr, error) {
-		fd, err := dup(fd)
-		return fd, nil, err
-	})
-	return fd, err
-}
-
-// Close closes the descriptor and ends all waits with an error that is os.ErrClosed. Closing again does nothing. It mirrors
-// socket.close.
+// Close closes the descriptor and ends all waits with an error that is os.ErrClosed. Closing again does nothing. With
+// SO_LINGER, Close may wait, and occupies a thread meanwhile, also if the socket is non-blocking. It mirrors socket.close.
 func (s *Socket) Close() error {
 	fd, err := s.release("close")
 	if err != nil {
@@ -184,7 +183,8 @@ func (s *Socket) Fileno() (int, error) {
 	return s.fd, nil
 }
 
-// Setblocking sets whether operations that are not possible at once wait. It mirrors socket.setblocking.
+// Setblocking sets whether operations that are not possible at once wait. Operations that wait already are not affected. It
+// mirrors socket.setblocking.
 func (s *Socket) Setblocking(blocking bool) {
 	if blocking {
 		s.timeout.Store(int64(pyselect.Forever))
@@ -201,11 +201,13 @@ func (s *Socket) Getblocking() bool { return s.Gettimeout() != 0 }
 //
 // The error is os.ErrInvalid if the timeout is negative.
 func (s *Socket) Settimeout(timeout time.Duration) error {
-	if timeout < 0 {
-		return opErr("settimeout", fmt.Errorf("timeout %v: %w", timeout, os.ErrInvalid))
-	}
-	s.timeout.Store(int64(timeout))
-	return nil
+	return s.control("settimeout", func(int) error {
+		if timeout < 0 {
+			return fmt.Errorf("timeout %v: %w", timeout, os.ErrInvalid)
+		}
+		s.timeout.Store(int64(timeout))
+		return nil
+	})
 }
 
 // Gettimeout returns the timeout: zero for a non-blocking socket, [pyselect.Forever] for a blocking one. It mirrors

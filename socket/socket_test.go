@@ -75,10 +75,18 @@ func TestDatagrams(t *testing.T) {
 		wantRecv(t, b, "ham")
 		send(t, a, "")
 		send(t, a, "lovely")
-		if n := must[int](t)(b.Recv(nil)); n != 0 {
-			t.Errorf("received %d bytes into nothing", n)
+		if n, _, err := b.Recvfrom(nil); n != 0 || err != nil {
+			t.Errorf("received %d bytes into nothing, %v", n, err)
+		}
+		for range 2 { // which does nothing
+			if n := must[int](t)(b.Recv(nil)); n != 0 {
+				t.Errorf("received %d bytes into nothing", n)
+			}
 		}
 		wantRecv(t, b, "lovely")
+		if n := must[int](t)(b.Recv(nil)); n != 0 { // although there is nothing
+			t.Errorf("received %d bytes into nothing", n)
+		}
 		b.Setblocking(false)
 		_, _, err := b.Recvfrom(buf)
 		wantError(t, err, socket.ErrWouldBlock)
@@ -276,6 +284,7 @@ func TestClosed(t *testing.T) {
 		wantError(t, op.call(s), os.ErrClosed, op.name)
 	}
 	for name, call := range map[string]func() error{
+		"settimeout":  func() error { return s.Settimeout(time.Second) },
 		"bind":        func() error { return s.Bind(addr) },
 		"listen":      func() error { return s.Listen() },
 		"connect":     func() error { return s.Connect(addr) },
@@ -292,10 +301,20 @@ func TestClosed(t *testing.T) {
 	} {
 		wantError(t, call(), os.ErrClosed, "socket: "+name+": ")
 	}
-	if errno := s.ConnectEx(addr); errno != unix.EBADF {
-		t.Errorf("ConnectEx is %v, want EBADF", errno)
+	for _, addr := range []socket.Addr{addr, nil} {
+		if errno := s.ConnectEx(addr); errno != unix.EBADF {
+			t.Errorf("ConnectEx is %v, want EBADF", errno)
+		}
 	}
-	_, err := pyselect.Fileno(s)
+	// That comes before what else is wrong.
+	wantError(t, s.Settimeout(-1), os.ErrClosed)
+	wantError(t, s.Bind(nil), os.ErrClosed)
+	wantError(t, s.Connect(nil), os.ErrClosed)
+	_, err := s.Sendto(nil, nil)
+	wantError(t, err, os.ErrClosed)
+	_, err = s.Recv(nil)
+	wantError(t, err, os.ErrClosed)
+	_, err = pyselect.Fileno(s)
 	wantError(t, err, os.ErrClosed)
 }
 
@@ -454,6 +473,7 @@ func TestErrorsOfConstructors(t *testing.T) {
 	wantError(t, err, unix.EOPNOTSUPP, "socketpair")
 	r, _ := testkit.Pipe(t)
 	closed := testkit.Dup(t, r, 0)
+	check(t, unix.SetNonblock(r, false))
 	testkit.Close(t, closed)
 	for _, from := range []func(int) (*socket.Socket, error){socket.FromFd, socket.Adopt} {
 		_, err = from(r)
@@ -462,5 +482,8 @@ func TestErrorsOfConstructors(t *testing.T) {
 		wantError(t, err, unix.EBADF, "fd")
 		_, err = from(-1)
 		wantError(t, err, unix.EBADF)
+	}
+	if flags := must[int](t)(unix.FcntlInt(uintptr(r), unix.F_GETFL, 0)); flags&unix.O_NONBLOCK != 0 {
+		t.Error("what is no socket has become non-blocking")
 	}
 }
