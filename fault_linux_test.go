@@ -204,7 +204,7 @@ func TestWaitWithoutEpollPwait2(t *testing.T) {
 // runItself runs the test in a process of its own, where an environment variable is set.
 func runItself(t *testing.T, env string) {
 	t.Helper()
-	testkit.NotEmulated(t, "way to start a program without the risk of a deadlock")
+	testkit.NeedProcesses(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Skipf("the system does not say what this program is: %v", err)

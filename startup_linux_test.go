@@ -60,7 +60,7 @@ func init() {
 
 // Go's runtime ends a process that is out of descriptors when the runtime needs its poller for the first time.
 func TestStartupOutOfDescriptors(t *testing.T) {
-	testkit.NotEmulated(t, "way to start a program without the risk of a deadlock")
+	testkit.NeedProcesses(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Skipf("the system does not say what this program is: %v", err)

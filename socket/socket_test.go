@@ -402,7 +402,7 @@ func TestSIGPIPE(t *testing.T) {
 		wantError(t, err, unix.EPIPE)
 		return
 	}
-	testkit.NotEmulated(t, "execution of other programs")
+	testkit.NeedProcesses(t)
 	fd, peer := testkit.Socketpair(t)
 	testkit.Close(t, peer)
 	stderr := os.NewFile(uintptr(must[int](t)(unix.Dup(fd))), "stderr")

@@ -44,7 +44,7 @@ func init() {
 
 // Go's runtime ends a process that is out of descriptors when the runtime needs its poller for the first time.
 func TestStartupOutOfDescriptors(t *testing.T) {
-	testkit.NotEmulated(t, "execution of other programs")
+	testkit.NeedProcesses(t)
 	cmd := exec.Command(must[string](t)(os.Executable()))
 	cmd.Env = append(os.Environ(), startupEnv+"=1")
 	out, err := cmd.CombinedOutput()

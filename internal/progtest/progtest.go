@@ -79,6 +79,7 @@ func Run(t testing.TB, name string, args ...string) *Program {
 // start starts a program, which ends with the test, and sooner if it takes too long.
 func start(t testing.TB, cmd *exec.Cmd) *Program {
 	t.Helper()
+	testkit.NeedProcesses(t)
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()
 	stderr, err3 := cmd.StderrPipe()

@@ -161,6 +161,12 @@ func Duration(t testing.TB, least time.Duration, f func()) time.Duration {
 	return d
 }
 
+// NeedProcesses skips the test under an emulator of another processor, where to start a process may deadlock.
+func NeedProcesses(t testing.TB) {
+	t.Helper()
+	NotEmulated(t, "safe way to start a process")
+}
+
 // NotEmulated skips the test under an emulator of another processor, which lacks something. It cannot be found out in a
 // clean way whether that is so: the environment variable PYSELECT_EMULATED says it.
 func NotEmulated(t testing.TB, lacks string) {
