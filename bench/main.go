@@ -153,6 +153,7 @@ func (b *bench) header(report *strings.Builder) error {
 	if err != nil {
 		return err
 	}
+	release, _, _ := strings.Cut(unix.ByteSliceToString(system.Release[:]), "-") // without the name of the build
 	model := "unknown processor"
 	if m := regexp.MustCompile(`(?m)^model name\s*: (.*)$`).FindSubmatch(cpu); m != nil {
 		model = string(m[1])
@@ -166,7 +167,7 @@ Obtained with `+"`go run .`"+` in this folder.
 - Rounds: %d; in each, every implementation does the same work in a process of its own, one after the other, for
   %v. A number is the median over the rounds, a ratio is the median of the ratios within each round.
 
-`, model, runtime.NumCPU(), unix.ByteSliceToString(system.Release[:]), unix.ByteSliceToString(system.Machine[:]),
+`, model, runtime.NumCPU(), release, unix.ByteSliceToString(system.Machine[:]),
 		runtime.Version(), cc, python, strings.Join(libraries, ", "), b.rounds, b.sample)
 	return nil
 }

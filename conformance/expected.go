@@ -7,7 +7,7 @@ var expected = map[string]map[string]string{
 			"Go's slices keep their length, so that all of it is waited for",
 	},
 	"test_poll": {
-		"test.test_poll.PollTests.test_poll_c_limits": "expects an OverflowError of a timeout of more than INT_MAX milliseconds, " +
+		"test.test_poll.PollTests.test_poll_c_limits": "expects an OverflowError for a timeout of more than INT_MAX milliseconds, " +
 			"which works here",
 	},
 	"test_selectors": {

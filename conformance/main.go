@@ -1,6 +1,6 @@
 // Conformance runs CPython's own tests, unchanged, on pyselect: its modules select and selectors are replaced by two that
-// call Go, and each test has to end as it does on plain CPython. Where one does not, and this is no expected difference, the
-// exit status says so.
+// call Go, and each test has to end as it does on plain CPython. The exit status is 1 if one does not and is not expected to
+// differ.
 //
 //	cd conformance && go run .
 package main

@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"regexp"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -360,7 +362,7 @@ func serveEcho(ctx context.Context, sel selectors.BaseSelector, server *socket.S
 		if err != nil {
 			return err
 		}
-		log.Print("connected ", addr)
+		fmt.Println("connected", addr)
 		conn.Setblocking(false)
 		_, err = sel.Register(conn, selectors.EventRead, callback(echo))
 		return err
@@ -382,15 +384,20 @@ func serveEcho(ctx context.Context, sel selectors.BaseSelector, server *socket.S
 	return nil
 }
 
-func Example_server() {
+func TestServer(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	stdout := os.Stdout
+	os.Stdout = w
 	withPair(func(sel *selectors.DefaultSelector, _, _ *socket.Socket) {
-		server, err := socket.CreateServer("localhost:0")
+		server, err := socket.CreateServer("127.0.0.1:0")
 		if err != nil {
 			log.Fatal(err)
 		}
 		defer server.Close()
-		log.SetOutput(io.Discard)
-		defer log.SetOutput(os.Stderr)
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() {
 			defer cancel()
@@ -407,10 +414,15 @@ func Example_server() {
 			client.Recv(buf) // the end
 		}()
 		if err := serveEcho(ctx, sel, server); err != nil {
-			fmt.Println(err)
+			t.Error(err)
 		}
 	})
-	// Output: closing
+	os.Stdout = stdout
+	w.Close()
+	printed, err := io.ReadAll(r)
+	if want := regexp.MustCompile(`^connected 127\.0\.0\.1:\d+\nclosing\n$`); err != nil || !want.Match(printed) {
+		t.Errorf("printed %q, %v, want %v", printed, err, want)
+	}
 }
 
 // withPair calls f with a selector and two connected sockets.

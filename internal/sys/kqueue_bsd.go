@@ -105,12 +105,7 @@ func (k *Kqueue) kevent(changes, events []unix.Kevent_t, deadline Deadline) (int
 	}
 }
 
-// IsKick reports whether an event is that of a Kick.
-func (k *Kqueue) IsKick(e Kevent) bool {
-	return e.Ident == uint64(k.waker.Fd()) && e.Filter == unix.EVFILT_READ
-}
-
-// Kick ends all waits, now and until Settle, with an event that IsKick.
+// Kick ends all waits, now and until Settle.
 func (k *Kqueue) Kick() {
 	if !k.kicked {
 		k.kicked = true
