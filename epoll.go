@@ -53,7 +53,7 @@ type Epoll struct {
 	most    int               // events to fetch with one call: all that can be ready, as far as is known
 	objects objects
 
-	lookFirst atomic.Bool // look before a wait blocks, since the last one had no need to sleep
+	lookFirst atomic.Bool // look before a wait blocks: it is the first, or the last one had no need to sleep
 }
 
 // FD_SETSIZE - 1, the default of maxevents in Python.

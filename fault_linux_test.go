@@ -204,14 +204,7 @@ func TestWaitWithoutEpollPwait2(t *testing.T) {
 // runItself runs the test in a process of its own, where an environment variable is set.
 func runItself(t *testing.T, env string) {
 	t.Helper()
-	testkit.NeedProcesses(t)
-	exe, err := os.Executable()
-	if err != nil {
-		t.Skipf("the system does not say what this program is: %v", err)
-	}
-	cmd := exec.Command(exe, "-test.v", "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), env+"=1")
-	out, err := cmd.CombinedOutput()
+	out, err := testkit.Itself(t, env+"=1", "-test.v", "-test.run=^"+t.Name()+"$").CombinedOutput()
 	if _, failed := err.(*exec.ExitError); err != nil && !failed {
 		t.Skipf("no program can be started: %v", err)
 	}

@@ -60,20 +60,13 @@ func init() {
 
 // Go's runtime ends a process that is out of descriptors when the runtime needs its poller for the first time.
 func TestStartupOutOfDescriptors(t *testing.T) {
-	testkit.NeedProcesses(t)
-	exe, err := os.Executable()
-	if err != nil {
-		t.Skipf("the system does not say what this program is: %v", err)
-	}
 	for _, test := range []struct{ name, want string }{
 		{"wait", "0 <nil>\n"},
 		{"create with one left", "pyselect: epoll: eventfd: too many open files\n"},
 		{"create with two left", "pyselect: epoll: epoll_create1: too many open files\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			cmd := exec.Command(exe)
-			cmd.Env = append(os.Environ(), startupEnv+"="+test.name)
-			out, err := cmd.CombinedOutput()
+			out, err := testkit.Itself(t, startupEnv+"="+test.name).CombinedOutput()
 			if exit, ok := err.(*exec.ExitError); err != nil && !ok {
 				t.Skipf("no program can be started: %v", err)
 			} else if string(out) != test.want {

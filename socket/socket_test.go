@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -402,14 +401,11 @@ func TestSIGPIPE(t *testing.T) {
 		wantError(t, err, unix.EPIPE)
 		return
 	}
-	testkit.NeedProcesses(t)
+	cmd := testkit.Itself(t, child+"=1", "-test.run=^TestSIGPIPE$")
 	fd, peer := testkit.Socketpair(t)
 	testkit.Close(t, peer)
 	stderr := os.NewFile(uintptr(must[int](t)(unix.Dup(fd))), "stderr")
 	defer stderr.Close()
-	exe := must[string](t)(os.Executable())
-	cmd := exec.Command(exe, "-test.run=^TestSIGPIPE$")
-	cmd.Env = append(os.Environ(), child+"=1")
 	cmd.Stderr = stderr
 	if out, err := cmd.Output(); err != nil {
 		t.Errorf("%v\n%s", err, out)

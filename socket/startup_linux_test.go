@@ -3,7 +3,6 @@ package socket_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -44,10 +43,7 @@ func init() {
 
 // Go's runtime ends a process that is out of descriptors when the runtime needs its poller for the first time.
 func TestStartupOutOfDescriptors(t *testing.T) {
-	testkit.NeedProcesses(t)
-	cmd := exec.Command(must[string](t)(os.Executable()))
-	cmd.Env = append(os.Environ(), startupEnv+"=1")
-	out, err := cmd.CombinedOutput()
+	out, err := testkit.Itself(t, startupEnv+"=1").CombinedOutput()
 	const want = "socket: netconn: fd %[1]d: eventfd: too many open files\nsocket: recv: fd %[1]d: eventfd: too many open files\n"
 	var fd int
 	fmt.Sscanf(string(out), "socket: netconn: fd %d:", &fd)

@@ -133,27 +133,10 @@ func TestManyClients(t *testing.T) {
 
 // More clients than the server has descriptors wait until others are gone.
 func TestOutOfDescriptors(t *testing.T) {
-	begin := time.Now()
-	server := progtest.StartWith(t, fewFds, "-listen", "127.0.0.1:0")
-	addr := server.Line(t)
-	var conns [30]*net.TCPConn
-	for i := range conns {
-		conns[i] = progtest.Dial(t, addr)
-	}
-	const complaint = ": too many open files; next try in 1s\n"
-	if line, err := server.Stderr.ReadString('\n'); !strings.HasSuffix(line, complaint) {
-		t.Fatalf("the server complains %q, want %q: %v", line, complaint, err)
-	}
-	for _, c := range conns {
+	progtest.OutOfDescriptors(t, acceptRetryDelay, func(c *net.TCPConn) {
 		roundTrip(t, c, []byte("hello"))
 		c.Close()
-	}
-	server.Process.Signal(os.Interrupt)
-	status, _, stderr := server.End(t)
-	complaints := 1 + strings.Count(stderr, complaint)
-	if most := 1 + int(time.Since(begin)/acceptRetryDelay); status != 0 || complaints > most {
-		t.Errorf("status %d, %d complaints, want at most %d, stderr %q", status, complaints, most, stderr)
-	}
+	})
 }
 
 func TestIdle(t *testing.T) {

@@ -58,12 +58,8 @@ func Start(t testing.TB, args ...string) *Program {
 // StartWith starts the program under test, and lets it have so many descriptors.
 func StartWith(t testing.TB, fds int, args ...string) *Program {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Skipf("the system does not say what this program is: %v", err)
-	}
-	cmd := exec.Command(exe, args...)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", fdsEnv, fds), "GORACE=atexit_sleep_ms=0")
+	cmd := testkit.Itself(t, fmt.Sprintf("%s=%d", fdsEnv, fds), args...)
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
 	return start(t, cmd)
 }
 
@@ -262,12 +258,13 @@ func Usage(t testing.TB, name string) {
 // gone, and that the server complains once for each time that it tries again. To talk has to end a connection.
 func OutOfDescriptors(t testing.TB, retryDelay time.Duration, talk func(c *net.TCPConn)) {
 	t.Helper()
-	const fds, complaint = 20, "too many open files"
+	const fds = 20
+	complaint := fmt.Sprintf(": too many open files; next try in %v\n", retryDelay)
 	begin := time.Now()
 	server := StartWith(t, fds, "-listen", "127.0.0.1:0")
 	addr := server.Line(t)
 	clients := DialMany(t, addr, fds+10)
-	if line, err := server.Stderr.ReadString('\n'); !strings.Contains(line, complaint) {
+	if line, err := server.Stderr.ReadString('\n'); !strings.HasSuffix(line, complaint) {
 		t.Fatalf("the server complains %q, want %q: %v", line, complaint, err)
 	}
 	for _, c := range clients {

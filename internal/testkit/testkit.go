@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -165,6 +166,19 @@ func Duration(t testing.TB, least time.Duration, f func()) time.Duration {
 func NeedProcesses(t testing.TB) {
 	t.Helper()
 	NotEmulated(t, "safe way to start a process")
+}
+
+// Itself returns a command that runs the test binary anew, with one more setting in its environment.
+func Itself(t testing.TB, setting string, args ...string) *exec.Cmd {
+	t.Helper()
+	NeedProcesses(t)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Skipf("the system does not say what this program is: %v", err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), setting)
+	return cmd
 }
 
 // NotEmulated skips the test under an emulator of another processor, which lacks something. It cannot be found out in a
