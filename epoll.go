@@ -3,15 +3,12 @@
 package pyselect
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // An EpollMask is a set of events and flags of an [Epoll].
@@ -33,27 +30,20 @@ type EpollEvent struct {
 //
 // A descriptor that is closed leaves the set by itself, unless a duplicate of it is open.
 //
-// # Nesting
+// # Waiting
 //
-// An Epoll is waitable itself: another Epoll can watch it, and the kernel allows such a nesting to be four deep. Go's own
-// poller counts as one level of it above an Epoll on which a wait had to block. Where that is one too many, the wait
-// occupies a thread.
+// A goroutine that waits is parked in Go's own poller, which watches a duplicate of the descriptor then, or sleeps in the
+// kernel with a thread, where that is cheaper: in a program that has this one loop. Where something is registered that is not a
+// socket, a pipe, an eventfd, a timerfd, an inotify or a terminal, or with EPOLLEXCLUSIVE, and after EpollFromFd, it always is
+// a thread that sleeps: such files may answer one who asks, or one thread, and not another. What is added to the set with
+// golang.org/x/sys should be of the former kinds.
 //
-// For the same reason, the kernel lets at most 500 Epolls on which a wait had to block watch one open file, a pipe for
-// instance that all of them have in common. The waits of more occupy a thread each, and to register the file with an Epoll
-// that has waited before is unix.EINVAL. A pipe that ends all waits is not needed here: Close does.
+// Python's epoll can be watched by another one; so can this.
 type Epoll struct {
-	mu      sync.Mutex
-	closed  bool
-	ep      *sys.Epoll
-	turn    sys.Turn
-	raw     []unix.EpollEvent // buffer of look
-	count   int               // descriptors registered and not unregistered
-	highest int               // of the descriptors that were registered
-	most    int               // events to fetch with one call: all that can be ready, as far as is known
+	ep      *wait.Epoll // its lock is for what is below, too
+	count   int         // descriptors registered and not unregistered
+	highest int         // of the descriptors that were registered
 	objects objects
-
-	lookFirst atomic.Bool // look before a wait blocks: it is the first, or the last one had no need to sleep
 }
 
 // FD_SETSIZE - 1, the default of maxevents in Python.
@@ -64,11 +54,11 @@ const defaultMaxEvents = 1023
 //
 // The error wraps an *os.SyscallError.
 func NewEpoll() (*Epoll, error) {
-	ep, err := sys.NewEpoll()
+	ep, err := wait.NewEpoll()
 	if err != nil {
 		return nil, opError("epoll", err)
 	}
-	return newEpoll(ep, 16), nil
+	return &Epoll{ep: ep}, nil
 }
 
 // EpollFromFd returns an Epoll for a descriptor that exists, and owns it from now on: Close closes it. That it is no epoll
@@ -80,27 +70,17 @@ func EpollFromFd(fd int) (*Epoll, error) {
 	if err != nil {
 		return nil, opError("epoll fromfd", err)
 	}
-	const unknown = 1 << 16 // descriptors that it watches already
-	return newEpoll(sys.EpollFromFd(fd), unknown), nil
-}
-
-func newEpoll(ep *sys.Epoll, most int) *Epoll {
-	e := &Epoll{ep: ep, turn: sys.NewTurn(), most: most}
-	e.lookFirst.Store(true)
-	return e
+	return &Epoll{ep: wait.EpollFromFd(fd)}, nil
 }
 
 // Close closes the descriptor and ends all waits with an error that is os.ErrClosed. Closing again does nothing. It mirrors
 // epoll.close.
 func (e *Epoll) Close() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return nil
-	}
-	e.closed = true
-	e.objects = nil
-	if err := e.ep.Close(); err != nil {
+	err := e.ep.Close(func() error {
+		e.objects = nil
+		return e.ep.Release()
+	})
+	if err != nil {
 		return opError("epoll close", err)
 	}
 	return nil
@@ -108,16 +88,16 @@ func (e *Epoll) Close() error {
 
 // Closed reports whether Close has been called. It mirrors epoll.closed.
 func (e *Epoll) Closed() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.closed
+	e.ep.Lock()
+	defer e.ep.Unlock()
+	return e.ep.Closed()
 }
 
 // Fileno returns the descriptor of the epoll itself. It mirrors epoll.fileno.
 func (e *Epoll) Fileno() (int, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
+	e.ep.Lock()
+	defer e.ep.Unlock()
+	if e.ep.Closed() {
 		return -1, opError("epoll fileno", os.ErrClosed)
 	}
 	return e.ep.Fd(), nil
@@ -129,7 +109,20 @@ func (e *Epoll) Fileno() (int, error) {
 // The error is unix.EEXIST, which is fs.ErrExist, if the descriptor is registered, unix.EPERM if it cannot be watched, as a
 // regular file, unix.EBADF if it is not open, or that of Fileno.
 func (e *Epoll) Register(fd any, eventmask EpollMask) error {
-	return e.control("epoll register", unix.EPOLL_CTL_ADD, fd, eventmask)
+	const op = "epoll register"
+	n, err := e.begin(op, fd)
+	defer e.ep.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := e.ep.Add(n, fd, uint32(eventmask), 0); err != nil {
+		return fdError(op, n, err)
+	}
+	e.count++
+	e.highest = max(e.highest, n)
+	e.ep.Bound = max(e.ep.Bound, min(e.count, e.highest+1)) // one that is closed is not unregistered, but frees its number
+	e.objects.keep(n, fd)
+	return nil
 }
 
 // Modify changes the events to wait for and the flags. It mirrors epoll.modify.
@@ -137,7 +130,17 @@ func (e *Epoll) Register(fd any, eventmask EpollMask) error {
 // The error is unix.ENOENT, which is fs.ErrNotExist, if the descriptor is not registered, unix.EBADF if it is not open,
 // unix.EINVAL with EPOLLEXCLUSIVE, or that of Fileno.
 func (e *Epoll) Modify(fd any, eventmask EpollMask) error {
-	return e.control("epoll modify", unix.EPOLL_CTL_MOD, fd, eventmask)
+	const op = "epoll modify"
+	n, err := e.begin(op, fd)
+	defer e.ep.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := e.ep.Modify(n, uint32(eventmask), 0); err != nil {
+		return fdError(op, n, err)
+	}
+	e.objects.keep(n, fd)
+	return nil
 }
 
 // Unregister removes a descriptor. It mirrors epoll.unregister.
@@ -145,33 +148,31 @@ func (e *Epoll) Modify(fd any, eventmask EpollMask) error {
 // The error is unix.ENOENT, which is fs.ErrNotExist, if the descriptor is not registered, unix.EBADF if it is not open, or
 // that of Fileno.
 func (e *Epoll) Unregister(fd any) error {
-	return e.control("epoll unregister", unix.EPOLL_CTL_DEL, fd, 0)
-}
-
-func (e *Epoll) control(op string, ctl int, fd any, eventmask EpollMask) error {
-	n, err := Fileno(fd)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return opError(op, os.ErrClosed)
-	}
+	const op = "epoll unregister"
+	n, err := e.begin(op, fd)
+	defer e.ep.Unlock()
 	if err != nil {
-		return opError(op, err)
+		return err
 	}
-	if err := e.ep.Ctl(ctl, n, uint32(eventmask), 0); err != nil {
+	if err := e.ep.Remove(n); err != nil {
 		return fdError(op, n, err)
 	}
-	switch ctl {
-	case unix.EPOLL_CTL_ADD:
-		e.count++
-		e.highest = max(e.highest, n)
-		e.most = max(e.most, min(e.count, e.highest+1)) // one that is closed is not unregistered, but frees its number
-		e.objects.keep(n, fd)
-	case unix.EPOLL_CTL_DEL:
-		e.count--
-		e.objects.drop(n)
-	}
+	e.count--
+	e.objects.drop(n)
 	return nil
+}
+
+// begin returns the descriptor of an object, and the lock held.
+func (e *Epoll) begin(op string, obj any) (fd int, err error) {
+	fd, err = Fileno(obj)
+	e.ep.Lock()
+	switch {
+	case e.ep.Closed():
+		return -1, opError(op, os.ErrClosed)
+	case err != nil:
+		return -1, opError(op, err)
+	}
+	return fd, nil
 }
 
 // Poll waits until a registered descriptor is ready and returns up to maxevents of those that are; -1 stands for
@@ -184,13 +185,7 @@ func (e *Epoll) control(op string, ctl int, fd any, eventmask EpollMask) error {
 // The error is os.ErrInvalid if maxevents is 0 or less than -1, os.ErrClosed if the Epoll is closed, also in the meantime,
 // and otherwise wraps an *os.SyscallError.
 func (e *Epoll) Poll(timeout time.Duration, maxevents int) ([]EpollEvent, error) {
-	switch {
-	case maxevents == -1:
-		maxevents = defaultMaxEvents
-	case maxevents <= 0 && !e.Closed():
-		return nil, fmt.Errorf("pyselect: epoll poll: maxevents is %d, want -1 or more than 0: %w", maxevents, os.ErrInvalid)
-	}
-	return e.poll(nil, maxevents, timeout)
+	return e.poll(context.Background(), nil, maxevents, timeout)
 }
 
 // PollInto is Poll into a buffer of the caller's, of which it fills and returns the first n events. It does not allocate.
@@ -200,79 +195,38 @@ func (e *Epoll) PollInto(events []EpollEvent, timeout time.Duration) (n int, err
 	if len(events) == 0 && !e.Closed() {
 		return 0, emptyBufferError("epoll poll")
 	}
-	events, err = e.poll(events[:0], len(events), timeout)
+	events, err = e.poll(context.Background(), events[:0], len(events), timeout)
 	return len(events), err
 }
 
+// PollContext is Poll without a timeout, until ctx is done. If ctx is done already, it does not look for anything. Python has
+// no counterpart.
+//
+// The error is ctx.Err(), also when a deadline has passed, or that of Poll.
+func (e *Epoll) PollContext(ctx context.Context, maxevents int) ([]EpollEvent, error) {
+	return e.poll(ctx, nil, maxevents, Forever)
+}
+
 // poll appends up to room events to dst, or to a new slice of the right size if that is nil.
-func (e *Epoll) poll(dst []EpollEvent, room int, timeout time.Duration) ([]EpollEvent, error) {
-	if timeout == 0 || e.lookFirst.Load() {
-		dst, err := e.look(dst, room)
-		if len(dst) > 0 || err != nil || timeout == 0 {
-			return dst, err
+func (e *Epoll) poll(ctx context.Context, dst []EpollEvent, room int, timeout time.Duration) ([]EpollEvent, error) {
+	const op = "epoll poll"
+	switch {
+	case room == -1:
+		room = defaultMaxEvents
+	case room <= 0 && !e.Closed():
+		return dst, fmt.Errorf("pyselect: %s: maxevents is %d, want -1 or more than 0: %w", op, room, os.ErrInvalid)
+	}
+	err := e.ep.Wait(ctx, room, forever(timeout), func(n int, blocked bool) (bool, error) {
+		if dst == nil {
+			dst = make([]EpollEvent, 0, n)
 		}
-	}
-	deadline := sys.After(forever(timeout))
-	if !e.turn.Take(deadline, nil) {
-		return e.look(dst, room)
-	}
-	defer e.turn.Leave()
-	for {
-		if err := e.arm(deadline); err != nil {
-			return dst, err
+		for _, event := range e.ep.Found(n, blocked) {
+			dst = append(dst, EpollEvent{int(event.Fd), EpollMask(event.Events)})
 		}
-		slept, blockErr := e.ep.Block(deadline)
-		e.lookFirst.Store(!slept)
-		dst, err := e.look(dst, room)
-		switch {
-		case len(dst) > 0 || err != nil:
-			return dst, err
-		case blockErr != nil:
-			return dst, opError("epoll poll", blockErr)
-		case deadline.Left() == 0:
-			return dst, nil
+		if n == e.ep.Bound {
+			e.ep.Bound = 2 * n // there may be others that were registered by other means
 		}
-	}
-}
-
-// look appends what is ready now.
-func (e *Epoll) look(dst []EpollEvent, room int) ([]EpollEvent, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return dst, opError("epoll poll", os.ErrClosed)
-	}
-	room = min(room, e.most)
-	if room > len(e.raw) {
-		e.raw = make([]unix.EpollEvent, room)
-	}
-	n, err := e.ep.Look(e.raw[:room])
-	if err != nil {
-		return dst, opError("epoll poll", err)
-	}
-	if n == 0 {
-		return dst, nil
-	}
-	if n == e.most {
-		e.most = 2 * n // there may be others that were registered by other means
-	}
-	if dst == nil {
-		dst = make([]EpollEvent, 0, n)
-	}
-	for i := range e.raw[:n] {
-		dst = append(dst, EpollEvent{int(e.raw[i].Fd), EpollMask(e.raw[i].Events)})
-	}
-	return dst, nil
-}
-
-func (e *Epoll) arm(deadline sys.Deadline) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return opError("epoll poll", os.ErrClosed)
-	}
-	if err := e.ep.Arm(deadline); err != nil {
-		return opError("epoll poll", err)
-	}
-	return nil
+		return true, nil
+	})
+	return dst, waitError(ctx, op, err)
 }

@@ -1,6 +1,7 @@
 package pyselect
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -33,6 +34,14 @@ var (
 
 func opError(op string, err error) error {
 	return fmt.Errorf("pyselect: %s: %w", op, err)
+}
+
+// waitError returns the error of a wait that ctx may have ended.
+func waitError(ctx context.Context, op string, err error) error {
+	if err == nil || err == ctx.Err() {
+		return err
+	}
+	return opError(op, err)
 }
 
 func fdError(op string, fd int, err error) error {

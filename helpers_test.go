@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -168,11 +167,6 @@ func wantAllocs(t testing.TB, what string, want float64, f func()) {
 	if got := testing.AllocsPerRun(200, f); got != want {
 		t.Errorf("%s: %v allocations, want %v", what, got, want)
 	}
-}
-
-func raceDetector() bool {
-	info, _ := debug.ReadBuildInfo()
-	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // idleSocket returns a socket that is neither readable nor writable, which the reading end of a pipe is on some systems.

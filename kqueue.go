@@ -4,13 +4,13 @@ package pyselect
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // A KqFilter says what kind of event a [Kevent] is about.
@@ -69,23 +69,19 @@ func (k Kevent) Compare(other Kevent) int {
 
 // A Kqueue is a set of events that the kernel watches for, with kqueue(2). It mirrors Python's select.kqueue object.
 //
-// All methods are safe for concurrent use. Any number of goroutines may wait at the same time, each with its own timeout,
-// and each occupies a thread; a change takes effect on waits that are on. After Close, every method but Closed returns an
-// error that is os.ErrClosed.
+// All methods are safe for concurrent use. Any number of goroutines may wait at the same time, each with its own timeout; one
+// of them occupies a thread. A change takes effect on waits that are on. After Close, every method but Closed returns an error
+// that is os.ErrClosed.
 //
 // Besides its own descriptor a Kqueue has two of a pipe, with which Close ends the waits. That it watches this pipe is
 // never seen.
 //
 // # macOS notes
 //
-// A kqueue refuses some devices, as terminals, which Poll and Select take.
+// A kqueue refuses some devices, as terminals, which only Select takes.
 type Kqueue struct {
-	kq     *sys.Kqueue
-	closed atomic.Bool
-	use    sync.RWMutex // locked for reading by whoever uses kq, and by Close when they have gone
-	most   atomic.Int64 // events to fetch with one call: all that can be ready, as far as is known
-
-	watching atomic.Bool // kq watches for Close
+	kq  *wait.Kqueue // its lock is for what is below, too
+	raw sys.Kevents  // changes
 }
 
 // NewKqueue returns an empty set. Its descriptor is close-on-exec. A Kqueue that becomes unreachable is closed. It mirrors
@@ -93,11 +89,11 @@ type Kqueue struct {
 //
 // The error wraps an *os.SyscallError.
 func NewKqueue() (*Kqueue, error) {
-	kq, err := sys.NewKqueue()
+	kq, err := wait.NewKqueue()
 	if err != nil {
 		return nil, opError("kqueue", err)
 	}
-	return newKqueue(kq, 16), nil
+	return &Kqueue{kq: kq}, nil
 }
 
 // KqueueFromFd returns a Kqueue for a descriptor that exists, and owns it from now on: Close closes it. That it is no
@@ -109,40 +105,32 @@ func KqueueFromFd(fd int) (*Kqueue, error) {
 	if err != nil {
 		return nil, opError("kqueue fromfd", err)
 	}
-	kq, err := sys.KqueueFromFd(fd)
+	kq, err := wait.KqueueFromFd(fd)
 	if err != nil {
 		return nil, opError("kqueue fromfd", err)
 	}
-	return newKqueue(kq, 1024), nil
-}
-
-func newKqueue(kq *sys.Kqueue, most int64) *Kqueue {
-	k := &Kqueue{kq: kq}
-	k.most.Store(most)
-	return k
+	return &Kqueue{kq: kq}, nil
 }
 
 // Close closes the descriptor and ends all waits with an error that is os.ErrClosed. Closing again does nothing. It mirrors
 // kqueue.close.
 func (k *Kqueue) Close() error {
-	if k.closed.Swap(true) {
-		return nil
-	}
-	k.kq.Kick()
-	k.use.Lock()
-	defer k.use.Unlock()
-	if err := k.kq.Close(); err != nil {
+	if err := k.kq.Close(k.kq.Release); err != nil {
 		return opError("kqueue close", err)
 	}
 	return nil
 }
 
 // Closed reports whether Close has been called. It mirrors kqueue.closed.
-func (k *Kqueue) Closed() bool { return k.closed.Load() }
+func (k *Kqueue) Closed() bool {
+	k.kq.Lock()
+	defer k.kq.Unlock()
+	return k.kq.Closed()
+}
 
 // Fileno returns the descriptor of the kqueue itself. It mirrors kqueue.fileno.
 func (k *Kqueue) Fileno() (int, error) {
-	if k.closed.Load() {
+	if k.Closed() {
 		return -1, opError("kqueue fileno", os.ErrClosed)
 	}
 	return k.kq.Fd(), nil
@@ -157,79 +145,84 @@ func (k *Kqueue) Fileno() (int, error) {
 // A timeout of zero does not wait, [Forever] waits without end. The error is os.ErrInvalid for a negative timeout or a
 // negative maxEvents, os.ErrClosed if the Kqueue is closed, also in the meantime, and otherwise wraps an *os.SyscallError.
 func (k *Kqueue) Control(changes []Kevent, maxEvents int, timeout time.Duration) ([]Kevent, error) {
-	return k.control(changes, nil, maxEvents, timeout)
+	return k.control(context.Background(), changes, nil, maxEvents, timeout)
 }
 
 // ControlInto is Control with a buffer of the caller's, of which it fills and returns the first n events. It does not
 // allocate. With an empty buffer it only applies the changes.
 func (k *Kqueue) ControlInto(changes, events []Kevent, timeout time.Duration) (n int, err error) {
-	events, err = k.control(changes, events[:0:len(events)], len(events), timeout)
+	events, err = k.control(context.Background(), changes, events[:0:len(events)], len(events), timeout)
 	return len(events), err
 }
 
-// The number of changes with KQ_EV_ADD, each of which is counted, says no more above this what can be ready.
+// ControlContext is Control without a timeout, until ctx is done. If ctx is done already, it neither applies the changes nor
+// looks for anything. Python has no counterpart.
+//
+// The error is ctx.Err(), also when a deadline has passed, or that of Control.
+func (k *Kqueue) ControlContext(ctx context.Context, changes []Kevent, maxEvents int) ([]Kevent, error) {
+	return k.control(ctx, changes, nil, maxEvents, Forever)
+}
+
+// Every KQ_EV_ADD is counted, repeats too. Above this many, the count no longer helps to estimate how many events can be ready.
 const manyEvents = 1 << 15
 
-// A kqueueCall is the memory of one call of Control.
-type kqueueCall struct{ changes, events sys.Kevents }
-
-var kqueueCalls = sync.Pool{New: func() any { return new(kqueueCall) }}
-
 // control appends up to room events to dst, or to a new slice of the right size if that is nil.
-func (k *Kqueue) control(changes, dst []Kevent, room int, timeout time.Duration) ([]Kevent, error) {
+func (k *Kqueue) control(ctx context.Context, changes, dst []Kevent, room int, timeout time.Duration) ([]Kevent, error) {
 	const op = "kqueue control"
-	k.use.RLock()
-	defer k.use.RUnlock()
 	switch {
-	case k.closed.Load():
+	case k.Closed():
 		return dst, opError(op, os.ErrClosed)
 	case timeout < 0:
 		return dst, fmt.Errorf("pyselect: %s: timeout %v is negative, want Forever to wait without end: %w", op, timeout, os.ErrInvalid)
 	case room < 0:
 		return dst, fmt.Errorf("pyselect: %s: maxEvents is %d, want 0 or more: %w", op, room, os.ErrInvalid)
+	case ctx.Err() != nil:
+		return dst, ctx.Err()
 	}
-	deadline := sys.After(timeout)
-	if !k.watching.Load() {
-		if err := k.kq.Watch(); err != nil {
-			return dst, opError(op, err)
+	report := func(n int, blocked bool) (bool, error) {
+		if n >= k.kq.Bound {
+			k.kq.Bound += n // there may be others that were added by other means
 		}
-		k.watching.Store(true)
+		if dst == nil {
+			dst = make([]Kevent, 0, n)
+		}
+		for i := range n {
+			e := k.kq.Found(i, blocked)
+			dst = append(dst, Kevent{
+				Ident: e.Ident, Filter: KqFilter(e.Filter), Flags: KqFlags(e.Flags),
+				Fflags: e.Fflags, Data: e.Data, Udata: e.Udata,
+			})
+		}
+		return true, nil
 	}
+	n, err := k.change(changes, room, report)
+	if n > 0 || err != nil || room == 0 || timeout == 0 {
+		return dst, waitError(ctx, op, err)
+	}
+	err = k.kq.Wait(ctx, room, timeout, report)
+	return dst, waitError(ctx, op, err)
+}
 
-	c := kqueueCalls.Get().(*kqueueCall)
-	defer kqueueCalls.Put(c)
-	c.changes.Resize(len(changes))
+// change applies changes and reports what is ready.
+func (k *Kqueue) change(changes []Kevent, room int, report wait.Report) (n int, err error) {
+	k.kq.Lock()
+	defer k.kq.Unlock()
+	if k.kq.Closed() {
+		return 0, os.ErrClosed
+	}
+	k.raw.Resize(len(changes))
 	for i, change := range changes {
-		c.changes.Set(i, sys.Kevent{
+		k.raw.Set(i, sys.Kevent{
 			Ident: change.Ident, Filter: int16(change.Filter), Flags: uint16(change.Flags),
 			Fflags: change.Fflags, Data: change.Data, Udata: change.Udata,
 		})
-		if change.Flags&KQ_EV_ADD != 0 && k.most.Load() < manyEvents {
-			k.most.Add(1)
+		if change.Flags&KQ_EV_ADD != 0 && k.kq.Bound < manyEvents {
+			k.kq.Bound++
 		}
 	}
-	most := k.most.Load()
-	room = int(min(int64(room), max(most, int64(len(changes))))) // a change may fail, which is an event
-	c.events.Resize(room)
-	n, err := k.kq.Kevent(c.changes, len(changes), c.events, room, deadline)
-	if err != nil {
-		return dst, opError(op, err)
+	n, err = k.kq.Change(k.raw, min(room, max(k.kq.Bound, len(changes)))) // a change may fail, which is an event
+	if n > 0 && err == nil {
+		_, err = report(n, false)
 	}
-	if int64(n) >= most {
-		k.most.Add(most) // there may be others that were added by other means
-	}
-	if k.closed.Load() {
-		return dst, opError(op, os.ErrClosed)
-	}
-	if dst == nil && n > 0 {
-		dst = make([]Kevent, 0, n)
-	}
-	for i := range n {
-		e := c.events.Get(i)
-		dst = append(dst, Kevent{
-			Ident: e.Ident, Filter: KqFilter(e.Filter), Flags: KqFlags(e.Flags),
-			Fflags: e.Fflags, Data: e.Data, Udata: e.Udata,
-		})
-	}
-	return dst, nil
+	return n, err
 }

@@ -491,7 +491,7 @@ func TestKqueueUnreachable(t *testing.T) {
 }
 
 func TestKqueueAllocations(t *testing.T) {
-	if raceDetector() {
+	if testkit.RaceDetector() {
 		t.Skip("under the race detector, a sync.Pool forgets at random")
 	}
 	testkit.NoLeaks(t)

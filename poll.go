@@ -3,14 +3,14 @@
 package pyselect
 
 import (
+	"context"
 	"math"
-	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // A PollMask is a set of events of a [Poll].
@@ -31,11 +31,8 @@ type PollEvent struct {
 // All methods are safe for concurrent use, but only one goroutine may poll at a time. What is changed while it does counts
 // from the next time on.
 type Poll struct {
-	mu      sync.Mutex
+	list    wait.List // its lock is for what is below, too
 	polling bool
-	shared  bool // the goroutine that polls uses fds: change a copy
-	order   sys.Order
-	fds     []unix.PollFd
 	objects objects
 }
 
@@ -52,14 +49,9 @@ func (p *Poll) Register(fd any, eventmask PollMask) error {
 	if err != nil {
 		return opError("poll register", err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if pos, ok := p.order.Find(n); ok {
-		p.change()[pos] = sys.PollFd(n, uint16(eventmask))
-	} else {
-		p.order.Add(n)
-		p.fds = append(p.change(), sys.PollFd(n, uint16(eventmask)))
-	}
+	p.list.Lock()
+	defer p.list.Unlock()
+	p.list.Put(n, uint16(eventmask))
 	p.objects.keep(n, fd)
 	return nil
 }
@@ -72,13 +64,13 @@ func (p *Poll) Modify(fd any, eventmask PollMask) error {
 	if err != nil {
 		return opError("poll modify", err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	pos, ok := p.order.Find(n)
-	if !ok {
+	p.list.Lock()
+	defer p.list.Unlock()
+	if _, ok := p.list.Find(n); !ok {
 		return fdError("poll modify", n, unix.ENOENT)
 	}
-	p.change()[pos] = sys.PollFd(n, uint16(eventmask))
+	p.list.Put(n, uint16(eventmask))
+	p.objects.keep(n, fd)
 	return nil
 }
 
@@ -91,14 +83,13 @@ func (p *Poll) Unregister(fd any) error {
 	if err != nil {
 		return opError("poll unregister", err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	pos, ok := p.order.Find(n)
+	p.list.Lock()
+	defer p.list.Unlock()
+	pos, ok := p.list.Find(n)
 	if !ok {
 		return fdError("poll unregister", n, ErrNotRegistered)
 	}
-	p.order.Remove(n)
-	p.fds = slices.Delete(p.change(), pos, pos+1)
+	p.list.Remove(pos)
 	p.objects.drop(n)
 	return nil
 }
@@ -112,7 +103,7 @@ func (p *Poll) Unregister(fd any) error {
 // The error is ErrConcurrentPoll while another goroutine polls, and otherwise wraps an *os.SyscallError. Poll occupies a
 // thread while it waits.
 func (p *Poll) Poll(timeout time.Duration) ([]PollEvent, error) {
-	return p.poll(nil, math.MaxInt, timeout)
+	return p.poll(context.Background(), nil, math.MaxInt, timeout)
 }
 
 // PollInto is Poll into a buffer of the caller's, of which it fills and returns the first n events. It does not allocate.
@@ -123,58 +114,52 @@ func (p *Poll) PollInto(events []PollEvent, timeout time.Duration) (n int, err e
 	if len(events) == 0 {
 		return 0, emptyBufferError("poll")
 	}
-	events, err = p.poll(events[:0], len(events), timeout)
+	events, err = p.poll(context.Background(), events[:0], len(events), timeout)
 	return len(events), err
 }
 
-// poll appends up to room events to dst, or to a new slice of the right size if that is nil.
-func (p *Poll) poll(dst []PollEvent, room int, timeout time.Duration) ([]PollEvent, error) {
-	p.mu.Lock()
-	if p.polling {
-		p.mu.Unlock()
-		return dst, opError("poll", ErrConcurrentPoll)
-	}
-	p.polling, p.shared = true, true
-	fds, next := p.fds, p.order.Next()
-	p.mu.Unlock()
-
-	n, err := sys.Poll(fds, sys.After(forever(timeout)))
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.polling, p.shared = false, false
-	if err != nil {
-		return dst, opError("poll", err)
-	}
-	if n == 0 {
-		return dst, nil
-	}
-	if dst == nil {
-		dst = make([]PollEvent, 0, n)
-	}
-	pos := 0
-	if n > room {
-		pos = next
-	}
-	for ; len(dst) < n; pos++ {
-		f := &fds[pos%len(fds)]
-		if f.Revents == 0 {
-			continue
-		}
-		if len(dst) == room {
-			p.order.NoRoom(int(f.Fd))
-			break
-		}
-		dst = append(dst, PollEvent{int(f.Fd), PollMask(f.Revents)})
-	}
-	return dst, nil
+// PollContext is Poll without a timeout, until ctx is done. If ctx is done already, it does not look for anything. Python has
+// no counterpart.
+//
+// The error is ctx.Err(), also when a deadline has passed, or that of Poll.
+func (p *Poll) PollContext(ctx context.Context) ([]PollEvent, error) {
+	return p.poll(ctx, nil, math.MaxInt, Forever)
 }
 
-// change returns the array for a change.
-func (p *Poll) change() []unix.PollFd {
-	if p.shared {
-		p.fds = slices.Clone(p.fds)
-		p.shared = false
+// poll appends up to room events to dst, or to a new slice of the right size if that is nil.
+func (p *Poll) poll(ctx context.Context, dst []PollEvent, room int, timeout time.Duration) ([]PollEvent, error) {
+	if !p.begin() {
+		return dst, opError("poll", ErrConcurrentPoll)
 	}
-	return p.fds
+	defer p.end()
+	err := p.list.Wait(ctx, room, forever(timeout), func(n int, blocked bool) (bool, error) {
+		if dst == nil {
+			dst = make([]PollEvent, 0, n)
+		}
+		p.list.Report(n, room, blocked, func(_, fd int, revents uint16) bool {
+			dst = append(dst, PollEvent{fd, PollMask(revents)})
+			return true
+		})
+		return true, nil
+	})
+	return dst, waitError(ctx, "poll", err)
+}
+
+// begin reports whether nobody else polls.
+func (p *Poll) begin() bool {
+	p.list.Lock()
+	defer p.list.Unlock()
+	if p.polling {
+		return false
+	}
+	p.polling = true
+	p.list.Ask = sys.Poll
+	p.list.Init()
+	return true
+}
+
+func (p *Poll) end() {
+	p.list.Lock()
+	defer p.list.Unlock()
+	p.polling = false
 }

@@ -1,6 +1,7 @@
 package pyselect
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // Select waits until an object of rlist is readable, one of wlist writable, or one of xlist in an exceptional condition,
@@ -33,94 +35,95 @@ func Select[F any](rlist, wlist, xlist []F, timeout time.Duration) (readable, wr
 		err = fmt.Errorf("pyselect: select: timeout %v is negative, want Forever to wait without end: %w", timeout, os.ErrInvalid)
 		return nil, nil, nil, err
 	}
-	deadline := sys.After(timeout)
-	c := selectCalls.Get().(*selectCall)
-	defer c.release()
+	return selectAmong(context.Background(), [...][]F{rlist, wlist, xlist}, timeout)
+}
 
-	lists := [...][]F{rlist, wlist, xlist}
-	for set, list := range lists {
-		if err := resolve(c, set, list); err != nil {
+// SelectContext is Select without a timeout, until ctx is done. If ctx is done already, it does not look for anything. Python
+// has no counterpart.
+//
+// The error is ctx.Err(), also when a deadline has passed, or that of Select.
+func SelectContext[F any](ctx context.Context, rlist, wlist, xlist []F) (readable, writable, exceptional []F, err error) {
+	return selectAmong(ctx, [...][]F{rlist, wlist, xlist}, Forever)
+}
+
+var (
+	listNames  = [...]string{"rlist", "wlist", "xlist"}
+	listEvents = [...]uint16{sys.In, sys.Out, sys.Pri}
+)
+
+// A selectCall is the memory of one call of Select.
+type selectCall struct{ list wait.List }
+
+var selectCalls = sync.Pool{New: func() any {
+	c := new(selectCall)
+	c.list.Ask, c.list.BySelect = sys.Select, true
+	c.list.Init()
+	return c
+}}
+
+func selectAmong[F any](ctx context.Context, lists [3][]F, timeout time.Duration) (readable, writable, exceptional []F, err error) {
+	c := selectCalls.Get().(*selectCall)
+	defer selectCalls.Put(c)
+	fds := c.list.Entries()[:0]
+	for i, list := range lists {
+		if fds, err = resolve(fds, i, list); err != nil {
 			return nil, nil, nil, err
 		}
 	}
-	n, err := c.wait(deadline)
+	c.list.SetEntries(fds)
+	ready := 0
+	err = c.list.Wait(ctx, len(fds), timeout, func(n int, blocked bool) (bool, error) {
+		ready, fds = n, c.list.Found(blocked)
+		return true, nil
+	})
 	runtime.KeepAlive(lists)
-	if err != nil {
-		return nil, nil, nil, c.explain(err)
-	}
-	if n == 0 {
+	switch {
+	case err != nil && err == ctx.Err():
+		return nil, nil, nil, err
+	case err != nil:
+		return nil, nil, nil, explain(lists, fds, err)
+	case ready == 0:
 		return nil, nil, nil, nil
 	}
-	return ready(c, sys.Readable, rlist, n), ready(c, sys.Writable, wlist, n), ready(c, sys.Exceptional, xlist, n), nil
-}
-
-// A selectCall is the memory of one call of Select.
-type selectCall struct {
-	sets sys.FdSets
-	fds  [3][]int // the descriptors of the lists
-}
-
-var selectCalls = sync.Pool{New: func() any { return new(selectCall) }}
-
-func (c *selectCall) release() {
-	c.sets.Reset()
-	for i := range c.fds {
-		c.fds[i] = c.fds[i][:0]
+	for i, result := range []*[]F{&readable, &writable, &exceptional} {
+		*result = pick(lists[i], fds, ready)
+		fds = fds[len(lists[i]):]
 	}
-	selectCalls.Put(c)
+	return readable, writable, exceptional, nil
 }
-
-var listNames = [...]string{sys.Readable: "rlist", sys.Writable: "wlist", sys.Exceptional: "xlist"}
 
 func listError(set, i int, err error) error {
 	return fmt.Errorf("pyselect: select: %s[%d]: %w", listNames[set], i, err)
 }
 
-// resolve fills in the descriptors of a list.
-func resolve[F any](c *selectCall, set int, list []F) error {
-	fds := slices.Grow(c.fds[set], len(list))[:len(list)]
-	c.fds[set] = fds
+// resolve appends the entries of a list.
+func resolve[F any](fds []sys.PollFd, set int, list []F) ([]sys.PollFd, error) {
+	fds = slices.Grow(fds, len(list))
+	events := listEvents[set]
 	if ints, ok := any(list).([]int); ok { // which need not be boxed one by one
-		if i, err := checkAll(fds, ints); err != nil {
-			return listError(set, i, err)
+		for i, fd := range ints {
+			if _, err := checkFd(fd); err != nil {
+				return nil, listError(set, i, err)
+			}
+			fds = append(fds, sys.Entry(fd, events))
 		}
-		return nil
+		return fds, nil
 	}
 	for i, obj := range list {
 		fd, err := Fileno(obj)
 		if err != nil {
-			return listError(set, i, err)
+			return nil, listError(set, i, err)
 		}
-		fds[i] = fd
+		fds = append(fds, sys.Entry(fd, events))
 	}
-	return nil
+	return fds, nil
 }
 
-// checkAll copies descriptors, up to the first that cannot be one.
-func checkAll(fds, ints []int) (n int, err error) {
-	for i, fd := range ints {
-		if fds[i], err = checkFd(fd); err != nil {
-			return i, err
-		}
-	}
-	return len(ints), nil
-}
-
-// wait returns how often a descriptor is ready.
-func (c *selectCall) wait(deadline sys.Deadline) (n int, err error) {
-	for set, fds := range c.fds {
-		if err := c.sets.Add(set, fds...); err != nil {
-			return 0, err
-		}
-	}
-	return c.sets.Select(deadline)
-}
-
-// ready returns the objects of a list that the last wait has found ready; n in all lists were.
-func ready[F any](c *selectCall, set int, list []F, n int) []F {
+// pick returns the objects of a list that are ready; n in all lists are.
+func pick[F any](list []F, fds []sys.PollFd, n int) []F {
 	var found []F
-	for i, fd := range c.fds[set] {
-		if c.sets.Has(set, fd) {
+	for i := range list {
+		if fds[i].Revents != 0 {
 			if found == nil {
 				found = make([]F, 0, min(n, len(list)-i))
 			}
@@ -131,13 +134,15 @@ func ready[F any](c *selectCall, set int, list []F, n int) []F {
 }
 
 // explain finds the descriptor that is to blame for an error, which the kernel does not name.
-func (c *selectCall) explain(err error) error {
-	for set, fds := range c.fds {
-		for i, fd := range fds {
+func explain[F any](lists [3][]F, fds []sys.PollFd, err error) error {
+	for set, list := range lists {
+		for i := range list {
+			fd := int(fds[i].Fd)
 			if err := sys.Probe(fd); err != nil {
 				return listError(set, i, fmt.Errorf("fd %d: %w", fd, err))
 			}
 		}
+		fds = fds[len(list):]
 	}
 	return opError("select", err)
 }

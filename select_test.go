@@ -307,7 +307,7 @@ func TestSelectKeepsObjectsAlive(t *testing.T) {
 }
 
 func TestSelectAllocations(t *testing.T) {
-	if raceDetector() {
+	if testkit.RaceDetector() {
 		t.Skip("under the race detector, a sync.Pool forgets at random")
 	}
 	testkit.NoLeaks(t)

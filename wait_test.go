@@ -9,12 +9,14 @@ import (
 	"runtime/metrics"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // A waitFunc waits and returns how many descriptors are ready.
@@ -26,19 +28,29 @@ type way struct {
 	prepare func(t *testing.T, fd int) waitFunc
 }
 
-var ways = []way{
-	{"Select", func(t *testing.T, fd int) waitFunc { return selectWait(fd) }},
-	{"Poll", func(t *testing.T, fd int) waitFunc { return pollWait(newPoll(t, fd)) }},
-	{"Epoll, parked", func(t *testing.T, fd int) waitFunc { return epollWait(newEpoll(t, 0, fd)) }},
-	{"Epoll, unparked", func(t *testing.T, fd int) waitFunc {
-		forbidParking(t)
-		return epollWait(newEpoll(t, 0, fd))
-	}},
-	{"Epoll, parked, second waiter", secondWait},
-	{"Epoll, unparked, second waiter", func(t *testing.T, fd int) waitFunc {
-		forbidParking(t)
-		return secondWait(t, fd)
-	}},
+var ways = slices.Concat(
+	blocking("", 0, selectWay, pollWay, epollWay, secondWay),
+	blocking(", in the kernel", wait.InKernel, selectWay, pollWay, epollWay, secondWay),
+	blocking(", parked", wait.Parked, epollWay, secondWay),
+	blocking(", together", wait.Together, selectWay, pollWay, epollWay, secondWay),
+)
+
+var (
+	selectWay = way{"Select", func(_ *testing.T, fd int) waitFunc { return selectWait(fd) }}
+	pollWay   = way{"Poll", func(t *testing.T, fd int) waitFunc { return pollWait(newPoll(t, fd)) }}
+	epollWay  = way{"Epoll", func(t *testing.T, fd int) waitFunc { return epollWait(newEpoll(t, 0, fd)) }}
+	secondWay = way{"Epoll, second waiter", secondWait}
+)
+
+// blocking returns the ways with all waits blocking in one of package wait's.
+func blocking(name string, how wait.Way, ways ...way) (forced []way) {
+	for _, w := range ways {
+		forced = append(forced, way{w.name + name, func(t *testing.T, fd int) waitFunc {
+			testkit.Force(t, how)
+			return w.prepare(t, fd)
+		}})
+	}
+	return forced
 }
 
 var waysToSleep = []way{
@@ -158,7 +170,7 @@ func TestWaitEndsWhenReady(t *testing.T) {
 			for _, timeout := range []time.Duration{
 				time.Hour, pyselect.Forever / 2, pyselect.Forever - 1, pyselect.Forever, -1, -time.Hour, math.MinInt64,
 			} {
-				if timeout < 0 && way.name == "Select" {
+				if timeout < 0 && strings.HasPrefix(way.name, "Select") {
 					continue // which refuses it
 				}
 				r, w := testkit.Pipe(t)

@@ -7,16 +7,14 @@ import (
 	"math"
 	"os"
 	"reflect"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
-// A keySet is the keys of a selector and what the kernel knows of them. All methods but block are called with base.mu
-// held, arm and block by one goroutine at a time.
+// A keySet is the keys of a selector and what the kernel knows of them. All methods are called with the lock held.
 type keySet interface {
 	len() int
 	keys() []*SelectorKey        // a new slice, in the order of registration
@@ -28,34 +26,17 @@ type keySet interface {
 	replace(key *SelectorKey)      // replaces the key of key.Fd by one with the same events
 	remove(fd int)
 
-	// look appends up to room keys that are ready to dst, or to a new slice of the right size if that is nil. Whoever comes
-	// from a block says so with blocked, and gets what that has found.
-	look(dst []Ready, room int, blocked bool) ([]Ready, error)
-
-	arm(deadline sys.Deadline) error // prepares a block: from now on a kick ends it
-	kick()
-
-	// block waits for something to be ready, the deadline or a kick; it may return for no reason. It reports whether the next
-	// wait should look before it blocks: where that is cheap, and likely to find something.
-	block(deadline sys.Deadline) (lookFirst bool)
+	// report appends up to room of the keys that a wait has found to dst, or to a new slice of the right size if that is nil. The
+	// wait has found n events, while it was blocked or when it looked.
+	report(dst []Ready, room, n int, blocked bool) ([]Ready, error)
 
 	close() error
 }
 
-// base has what all selectors share: the public methods, and how waits begin and end.
+// base has what all selectors share: the public methods, on a set of keys and the waits for it, whose lock is for the keys too.
 type base struct {
-	mu        sync.Mutex
-	set       keySet
-	closed    bool
-	woken     bool // Wakeup was called, and has not ended a Select yet
-	waiting   int  // Selects that wait
-	turn      sys.Turn
-	lookFirst atomic.Bool // look before a wait blocks
-}
-
-func (s *base) init(set keySet) {
-	s.set = set
-	s.turn = sys.NewTurn()
+	waits *wait.Waits
+	set   keySet
 }
 
 // Register registers a file object and returns its key, see [BaseSelector].
@@ -65,9 +46,9 @@ func (s *base) Register(fileobj any, events Event, data any) (*SelectorKey, erro
 		return nil, s.unlessClosed(op, err)
 	}
 	fd, err := pyselect.Fileno(fileobj)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.waits.Lock()
+	defer s.waits.Unlock()
+	if s.waits.Closed() {
 		return nil, opError(op, os.ErrClosed)
 	}
 	if key := s.find(fileobj, fd, err); key != nil {
@@ -86,8 +67,8 @@ func (s *base) Register(fileobj any, events Event, data any) (*SelectorKey, erro
 // Unregister removes a file object and returns its last key, see [BaseSelector].
 func (s *base) Unregister(fileobj any) (*SelectorKey, error) {
 	fd, err := pyselect.Fileno(fileobj)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.waits.Lock()
+	defer s.waits.Unlock()
 	key, err := s.lookup("unregister", fileobj, fd, err)
 	if err != nil {
 		return nil, err
@@ -103,8 +84,8 @@ func (s *base) Modify(fileobj any, events Event, data any) (*SelectorKey, error)
 		return nil, s.unlessClosed(op, err)
 	}
 	fd, err := pyselect.Fileno(fileobj)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.waits.Lock()
+	defer s.waits.Unlock()
 	old, err := s.lookup(op, fileobj, fd, err)
 	if err != nil {
 		return nil, err
@@ -122,8 +103,8 @@ func (s *base) Modify(fileobj any, events Event, data any) (*SelectorKey, error)
 // Key returns the key of a file object, see [BaseSelector].
 func (s *base) Key(fileobj any) (*SelectorKey, error) {
 	fd, err := pyselect.Fileno(fileobj)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.waits.Lock()
+	defer s.waits.Unlock()
 	return s.lookup("key", fileobj, fd, err)
 }
 
@@ -139,9 +120,9 @@ func (s *base) Keys() iter.Seq[*SelectorKey] {
 }
 
 func (s *base) snapshot() []*SelectorKey {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.waits.Lock()
+	defer s.waits.Unlock()
+	if s.waits.Closed() {
 		return nil
 	}
 	return s.set.keys()
@@ -149,9 +130,9 @@ func (s *base) snapshot() []*SelectorKey {
 
 // Len returns the number of keys, see [BaseSelector].
 func (s *base) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.waits.Lock()
+	defer s.waits.Unlock()
+	if s.waits.Closed() {
 		return 0
 	}
 	return s.set.len()
@@ -173,33 +154,23 @@ func (s *base) SelectInto(ready []Ready, timeout time.Duration) (n int, err erro
 
 // SelectContext is Select until ctx is done, see [BaseSelector].
 func (s *base) SelectContext(ctx context.Context) ([]Ready, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, s.unlessClosed("select", err)
-	}
 	return s.wait(ctx, nil, math.MaxInt, pyselect.Forever)
 }
 
 // Wakeup ends one Select, one that is waiting or the next one, see [BaseSelector].
 func (s *base) Wakeup() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.waits.Lock()
+	defer s.waits.Unlock()
+	if s.waits.Closed() {
 		return opError("wakeup", os.ErrClosed)
 	}
-	s.woken = true
-	s.set.kick()
+	s.waits.Wakeup()
 	return nil
 }
 
 // Close releases the selector's resources and ends all waits, see [BaseSelector].
 func (s *base) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	if err := s.set.close(); err != nil {
+	if err := s.waits.Close(s.set.close); err != nil {
 		return opError("close", err)
 	}
 	return nil
@@ -207,114 +178,35 @@ func (s *base) Close() error {
 
 // wait is Select until the timeout is over or ctx is done, with up to room keys appended to dst.
 func (s *base) wait(ctx context.Context, dst []Ready, room int, timeout time.Duration) ([]Ready, error) {
-	dst, over, err := s.begin(dst, room, timeout)
-	if over || err != nil {
+	err := s.waits.Wait(ctx, room, timeout, func(n int, blocked bool) (found bool, err error) {
+		dst, err = s.set.report(dst, room, n, blocked)
+		return len(dst) > 0, err
+	})
+	switch {
+	case err == nil || err == ctx.Err():
 		return dst, err
+	case len(dst) > 0:
+		return dst, nil
 	}
-	defer s.end()
+	return dst, opError("select", s.explain(err))
+}
 
-	deadline, done := sys.After(timeout), ctx.Done()
-	if done != nil {
-		stop := context.AfterFunc(ctx, s.kick)
-		defer stop()
-	}
-	if !s.turn.Take(deadline, done) {
-		if isClosed(done) {
-			return dst, ctx.Err()
-		}
-		dst, _, err = s.look(dst, room, false)
-		return dst, err
-	}
-	defer s.turn.Leave()
-	for {
-		dst, over, err := s.arm(dst, room, deadline)
-		if over || err != nil {
-			return dst, err
-		}
-		if !isClosed(done) {
-			s.lookFirst.Store(s.set.block(deadline))
-		}
-		dst, over, err = s.look(dst, room, true)
-		switch {
-		case over || err != nil:
-			return dst, err
-		case isClosed(done):
-			return dst, ctx.Err()
-		case deadline.Left() == 0:
-			return dst, nil
+// explain finds the descriptor that is to blame for the error of a wait, where one that is closed is an error: the kernel does not
+// name it.
+func (s *base) explain(err error) error {
+	if _, ok := s.set.(*selectSet); ok {
+		for _, key := range s.snapshot() {
+			if err := sys.Probe(key.Fd); err != nil {
+				return fmt.Errorf("fd %d: %w", key.Fd, err)
+			}
 		}
 	}
-}
-
-// begin looks, if that is called for, and reports whether this was all. Otherwise the caller is one that waits, until end.
-func (s *base) begin(dst []Ready, room int, timeout time.Duration) (_ []Ready, over bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if timeout <= 0 || s.lookFirst.Load() {
-		// A Wakeup is for those that wait, if there are any.
-		dst, over, err = s.lookLocked(dst, room, false, s.waiting == 0)
-		if over || err != nil || timeout <= 0 {
-			return dst, true, err
-		}
-	}
-	s.waiting++
-	return dst, false, nil
-}
-
-func (s *base) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting--
-}
-
-// look appends what is ready, for one that waits.
-func (s *base) look(dst []Ready, room int, blocked bool) (_ []Ready, over bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lookLocked(dst, room, blocked, true)
-}
-
-// lookLocked appends what is ready. The wait is over if that is something, or if Wakeup was called for it.
-func (s *base) lookLocked(dst []Ready, room int, blocked, wakes bool) (_ []Ready, over bool, err error) {
-	if s.closed {
-		return dst, false, opError("select", os.ErrClosed)
-	}
-	dst, err = s.set.look(dst, room, blocked)
-	if err != nil {
-		return dst, false, opError("select", err)
-	}
-	woken := s.woken && wakes
-	if woken {
-		s.woken = false
-	}
-	return dst, woken || len(dst) > 0, nil
-}
-
-// arm prepares a block, unless the wait is over already. Whatever is to end the block kicks with the lock held: either its
-// reason is seen between here and the block, or the kick ends that.
-func (s *base) arm(dst []Ready, room int, deadline sys.Deadline) (_ []Ready, over bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.woken {
-		return s.lookLocked(dst, room, false, true)
-	}
-	if err := s.set.arm(deadline); err != nil {
-		return dst, false, opError("select", err)
-	}
-	return dst, false, nil
-}
-
-func (s *base) kick() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.set.kick()
-	}
+	return err
 }
 
 // lookup returns the key of a file object, given what Fileno has returned for it.
 func (s *base) lookup(op string, fileobj any, fd int, filenoErr error) (*SelectorKey, error) {
-	if s.closed {
+	if s.waits.Closed() {
 		return nil, opError(op, os.ErrClosed)
 	}
 	if key := s.find(fileobj, fd, filenoErr); key != nil {
@@ -339,16 +231,16 @@ func (s *base) find(fileobj any, fd int, filenoErr error) *SelectorKey {
 }
 
 func (s *base) isCurrent(key *SelectorKey) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.closed && s.set.find(key.Fd) == key
+	s.waits.Lock()
+	defer s.waits.Unlock()
+	return !s.waits.Closed() && s.set.find(key.Fd) == key
 }
 
 // unlessClosed returns err, or that the selector is closed, which comes first.
 func (s *base) unlessClosed(op string, err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.waits.Lock()
+	defer s.waits.Unlock()
+	if s.waits.Closed() {
 		return opError(op, os.ErrClosed)
 	}
 	return err
@@ -360,15 +252,6 @@ func (e Event) check(op string) error {
 		return fmt.Errorf("selectors: %s: events are %v, want EventRead, EventWrite or both: %w", op, e, os.ErrInvalid)
 	}
 	return nil
-}
-
-func isClosed(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
 }
 
 func opError(op string, err error) error {

@@ -4,19 +4,21 @@ package selectors
 
 import (
 	"errors"
-	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // EpollSelector waits with epoll(7), without occupying a thread. It mirrors Python's selectors.EpollSelector.
 //
 // It cannot watch regular files: registering one is unix.EPERM. An object that is closed while registered stays registered
-// until it is unregistered. It is never reported again, except perhaps while a duplicate of its descriptor is open. What is
-// said of nesting and of many epolls that watch the same file at [pyselect.Epoll] holds here too.
+// until it is unregistered. It is never reported again, except perhaps while a duplicate of its descriptor is open: unregister
+// an object before it is closed, or the kernel's set may have to be made anew. What is said of waiting at [pyselect.Epoll] holds
+// here too.
 type EpollSelector struct {
 	base
 	epoll epollSet
@@ -24,13 +26,12 @@ type EpollSelector struct {
 
 // NewEpollSelector returns an empty selector. The error wraps an *os.SyscallError.
 func NewEpollSelector() (*EpollSelector, error) {
-	ep, err := sys.NewEpoll()
+	ep, err := wait.NewEpoll()
 	if err != nil {
 		return nil, opError("epoll", err)
 	}
 	s := &EpollSelector{epoll: epollSet{ep: ep}}
-	s.init(&s.epoll)
-	s.lookFirst.Store(true)
+	s.base = base{&ep.Waits, &s.epoll}
 	return s, nil
 }
 
@@ -39,9 +40,9 @@ func NewEpollSelector() (*EpollSelector, error) {
 //
 // The error is os.ErrClosed.
 func (s *EpollSelector) Fileno() (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.waits.Lock()
+	defer s.waits.Unlock()
+	if s.waits.Closed() {
 		return -1, opError("fileno", os.ErrClosed)
 	}
 	return s.epoll.ep.Fd(), nil
@@ -50,26 +51,25 @@ func (s *EpollSelector) Fileno() (int, error) {
 // An epollSet implements keySet.
 type epollSet struct {
 	table
-	ep    *sys.Epoll
-	raw   []unix.EpollEvent
-	armed *sys.Epoll // the one to block on
-	err   error      // of the one that blocks
+	ep      *wait.Epoll
+	rebuilt sys.Deadline // when it may be rebuilt again
 }
 
 func (e *epollSet) add(key *SelectorKey) error {
-	err := e.control(e.ep, unix.EPOLL_CTL_ADD, key, e.next())
+	err := e.ep.Add(key.Fd, key.Fileobj, epollEvents(key.Events), e.next())
 	if errors.Is(err, unix.EEXIST) {
 		// The descriptor was closed, unregistered, and is now open again as a duplicate of what it was.
-		err = e.control(e.ep, unix.EPOLL_CTL_MOD, key, e.next())
+		err = e.ep.Modify(key.Fd, epollEvents(key.Events), e.next())
 	}
 	if err == nil {
 		e.insert(key)
+		e.ep.Bound = e.count
 	}
 	return err
 }
 
 func (e *epollSet) modify(key *SelectorKey) error {
-	err := e.control(e.ep, unix.EPOLL_CTL_MOD, key, e.slots[key.Fd].serial)
+	err := e.ep.Modify(key.Fd, epollEvents(key.Events), e.slots[key.Fd].serial)
 	if err == nil {
 		e.replace(key)
 	}
@@ -77,102 +77,100 @@ func (e *epollSet) modify(key *SelectorKey) error {
 }
 
 func (e *epollSet) remove(fd int) {
-	// This fails if the descriptor has been closed. Should the kernel go on reporting it, look will find out.
-	e.ep.Ctl(unix.EPOLL_CTL_DEL, fd, 0, 0)
+	e.ep.Remove(fd) // This fails if the descriptor has been closed. Should the kernel go on reporting it, report will find out.
 	e.delete(fd)
+	e.ep.Bound = max(e.count, 1)
 }
 
-func (e *epollSet) control(ep *sys.Epoll, op int, key *SelectorKey, serial uint32) error {
-	var mask uint32
-	if key.Events&EventRead != 0 {
+func epollEvents(events Event) (mask uint32) {
+	if events&EventRead != 0 {
 		mask |= unix.EPOLLIN
 	}
-	if key.Events&EventWrite != 0 {
+	if events&EventWrite != 0 {
 		mask |= unix.EPOLLOUT
 	}
-	return ep.Ctl(op, key.Fd, mask, serial)
+	return mask
 }
 
-func (e *epollSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
+func (e *epollSet) report(dst []Ready, room, n int, blocked bool) (_ []Ready, err error) {
 	none := dst
-	for {
-		room := min(room, max(e.count, 1))
-		if room > len(e.raw) {
-			e.raw = make([]unix.EpollEvent, room)
-		}
-		n, err := e.ep.Look(e.raw[:room])
-		if n == 0 && err == nil && blocked {
-			err = e.err
-		}
-		if n == 0 || err != nil {
-			return dst, err
-		}
+	for n > 0 && err == nil {
 		if dst == nil {
 			dst = make([]Ready, 0, n)
 		}
-		haunted := false
-		for i := range e.raw[:n] {
-			event := &e.raw[i]
-			key := e.lookup(int(event.Fd), uint32(event.Pad))
-			if key == nil {
-				haunted = true
-				continue
+		ghosts := 0
+		for _, event := range e.ep.Found(n, blocked) {
+			if key := e.lookup(int(event.Fd), uint32(event.Pad)); key == nil {
+				ghosts++
+			} else if len(dst) < room {
+				dst = append(dst, Ready{key, readyEvents(event.Events, unix.EPOLLIN, unix.EPOLLOUT) & key.Events})
 			}
-			dst = append(dst, Ready{key, readyEvents(event.Events, unix.EPOLLIN, unix.EPOLLOUT) & key.Events})
 		}
-		if !haunted {
-			return dst, nil
-		}
-		// Nothing can have been unregistered since Look. So this is a descriptor that was closed and could then not be
-		// removed from the kernel's set, because its file lives on in a duplicate. It may have taken the room of another.
-		err = e.rebuild()
 		switch {
-		case err == nil:
-			dst = none
-		case len(dst) > 0:
+		case ghosts == 0:
 			return dst, nil
-		default:
-			return dst, err
-		}
-	}
-}
-
-// rebuild replaces the kernel's set by one that has the registered descriptors only.
-func (e *epollSet) rebuild() error {
-	ep, err := sys.NewEpoll()
-	if err != nil {
-		return err
-	}
-	for _, s := range e.ordered() {
-		// A descriptor that has left the set by being closed must not come back as something else.
-		if e.control(e.ep, unix.EPOLL_CTL_MOD, s.key, s.serial) != nil {
+		case blocked && len(dst) == 0: // what has come is perhaps of keys that have been unregistered during the block
+			blocked = false
+			n, err = e.ep.Look(room)
 			continue
 		}
-		if err := e.control(ep, unix.EPOLL_CTL_ADD, s.key, s.serial); err != nil {
-			ep.Close()
-			return fmt.Errorf("fd %d: %w", s.key.Fd, err)
+		// Nothing can have been unregistered since the look. So this is a descriptor that was closed and could then not be
+		// removed from the kernel's set, because its file lives on in a duplicate. It may have taken the room of another.
+		if len(dst) == 0 && e.rebuild() == nil {
+			dst = none
+			n, err = e.ep.Look(room)
+			continue
+		}
+		return e.reportRest(dst, room)
+	}
+	return dst, err
+}
+
+// reportRest appends keys that are ready and are not in dst yet, however many events are nobody's.
+func (e *epollSet) reportRest(dst []Ready, room int) ([]Ready, error) {
+	for size := 2*e.count + 16; len(dst) < room; size *= 2 {
+		e.ep.Bound = size
+		n, err := e.ep.Look(size)
+		e.ep.Bound = max(e.count, 1)
+		if err != nil {
+			return dst, err
+		}
+		for _, event := range e.ep.Found(n, false) {
+			key := e.lookup(int(event.Fd), uint32(event.Pad))
+			if key != nil && len(dst) < room && !slices.ContainsFunc(dst, func(r Ready) bool { return r.Key == key }) {
+				dst = append(dst, Ready{key, readyEvents(event.Events, unix.EPOLLIN, unix.EPOLLOUT) & key.Events})
+			}
+		}
+		if n < size {
+			break
 		}
 	}
-	e.ep.Close()
-	e.ep = ep
-	return nil
+	e.ep.Haunted = len(dst) == 0
+	return dst, nil
 }
 
-func (e *epollSet) arm(deadline sys.Deadline) error {
-	e.armed, e.err = e.ep, nil
-	return e.ep.Arm(deadline)
-}
+var errTooOften = errors.New("rebuilt too often")
 
-func (e *epollSet) block(deadline sys.Deadline) (lookFirst bool) {
-	slept, err := e.armed.Block(deadline)
-	e.err = err
-	return !slept
+// rebuild replaces the kernel's set by one that has the registered descriptors only. That is not done too often: while it may
+// not be, or cannot be, waits pause for a moment instead of spinning.
+func (e *epollSet) rebuild() error {
+	const share = 16 // of the time that may go into it
+	if e.rebuilt.Left() > 0 && e.ep.Steady() {
+		return errTooOften
+	}
+	begin := sys.Clock()
+	err := e.ep.Rebuild(func(yield func(int, [2]uint32) bool) {
+		for _, s := range e.ordered() {
+			if !yield(s.key.Fd, [2]uint32{epollEvents(s.key.Events), s.serial}) {
+				return
+			}
+		}
+	})
+	e.rebuilt = sys.After(share * (sys.Clock() - begin))
+	return err
 }
-
-func (e *epollSet) kick() { e.ep.Kick() }
 
 func (e *epollSet) close() error {
 	e.table = table{}
-	e.raw = nil
-	return e.ep.Close()
+	return e.ep.Release()
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // KqueueSelector waits with kqueue(2), which occupies a thread. It mirrors Python's selectors.KqueueSelector.
@@ -24,17 +25,13 @@ type KqueueSelector struct {
 
 // NewKqueueSelector returns an empty selector. The error wraps an *os.SyscallError.
 func NewKqueueSelector() (*KqueueSelector, error) {
-	kq, err := sys.NewKqueue()
+	kq, err := wait.NewKqueue()
 	if err != nil {
 		return nil, opError("kqueue", err)
 	}
-	if err := kq.Watch(); err != nil {
-		kq.Close()
-		return nil, opError("kqueue", err)
-	}
+	kq.All = true
 	s := &KqueueSelector{kqueue: kqueueSet{kq: kq}}
-	s.init(&s.kqueue)
-	s.lookFirst.Store(true)
+	s.base = base{&kq.Waits, &s.kqueue}
 	return s, nil
 }
 
@@ -42,9 +39,9 @@ func NewKqueueSelector() (*KqueueSelector, error) {
 //
 // The error is os.ErrClosed.
 func (s *KqueueSelector) Fileno() (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.waits.Lock()
+	defer s.waits.Unlock()
+	if s.waits.Closed() {
 		return -1, opError("fileno", os.ErrClosed)
 	}
 	return s.kqueue.kq.Fd(), nil
@@ -53,20 +50,14 @@ func (s *KqueueSelector) Fileno() (int, error) {
 // A kqueueSet implements keySet. A kqueue forgets a descriptor that is closed, even if a duplicate of it lives on.
 type kqueueSet struct {
 	table
-	kq     *sys.Kqueue
+	kq     *wait.Kqueue
 	change sys.Kevents
-	events sys.Kevents
 	found  []int  // descriptors that are ready
 	turns  []turn // by descriptor
 	round  uint16
-
-	// What the last block has found. Filters are level-triggered, but not to the end: some systems report only once that
-	// the other end of a pipe is closed.
-	blocked sys.Kevent
-	ok      bool
 }
 
-// A turn is what look knows of a descriptor: what it is ready for, and the round of reports in which it had its turn.
+// A turn is what report knows of a descriptor: what it is ready for, and the round of reports in which it had its turn.
 type turn struct {
 	ready Event
 	round uint16
@@ -92,6 +83,7 @@ func (k *kqueueSet) add(key *SelectorKey) error {
 		}
 	}
 	k.insert(key)
+	k.kq.Bound = 2*k.count + 1
 	return nil
 }
 
@@ -140,7 +132,7 @@ func (k *kqueueSet) deleteFilters(fd int, events Event) {
 func (k *kqueueSet) control(fd int, filter int16, flags uint16, serial uint32) error {
 	k.change.Resize(1)
 	k.change.Set(0, sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: flags, Udata: uint64(serial)})
-	_, err := k.kq.Kevent(k.change, 1, nil, 0, sys.Now)
+	_, err := k.kq.Change(k.change, 0)
 	if flags == unix.EV_ADD && errors.Is(err, unix.EPIPE) && (runtime.GOOS == "darwin" || runtime.GOOS == "ios") {
 		// The writing end of a pipe whose reading end is closed. The filter is there all the same, and reports that.
 		return nil
@@ -148,25 +140,15 @@ func (k *kqueueSet) control(fd int, filter int16, flags uint16, serial uint32) e
 	return err
 }
 
-// look fetches all that is ready, because two events may be of one key, and because the kernel does not know which keys had
-// no room the last time.
-func (k *kqueueSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
-	most := 2*k.count + 1 // and the kick
-	k.events.Resize(most)
-	n, err := k.kq.Kevent(nil, 0, k.events, most, sys.Now)
-	if err != nil {
-		return dst, err
-	}
+// report is given all that is ready, because two events may be of one key, and because the kernel does not know which keys had no
+// room the last time.
+func (k *kqueueSet) report(dst []Ready, room, n int, blocked bool) ([]Ready, error) {
 	k.found = k.found[:0]
 	if missing := len(k.slots) - len(k.turns); missing > 0 {
 		k.turns = append(k.turns, make([]turn, missing)...)
 	}
-	if blocked && k.ok {
-		k.ok = false
-		k.note(k.blocked)
-	}
 	for i := range n {
-		k.note(k.events.Get(i))
+		k.note(k.kq.Found(i, blocked))
 	}
 	if dst == nil && len(k.found) > 0 {
 		dst = make([]Ready, 0, len(k.found))
@@ -191,7 +173,7 @@ func (k *kqueueSet) look(dst []Ready, room int, blocked bool) ([]Ready, error) {
 	return dst, nil
 }
 
-// note puts an event into found and turns, unless it is not of a key: of the kick, or of an earlier registration.
+// note puts an event into found and turns, unless it is of an earlier registration.
 func (k *kqueueSet) note(event sys.Kevent) {
 	fd := int(event.Ident)
 	key := k.lookup(fd, uint32(event.Udata))
@@ -210,19 +192,7 @@ func (k *kqueueSet) note(event sys.Kevent) {
 	}
 }
 
-func (k *kqueueSet) arm(sys.Deadline) error {
-	k.kq.Settle()
-	return nil
-}
-
-func (k *kqueueSet) block(deadline sys.Deadline) (lookFirst bool) {
-	k.blocked, k.ok = k.kq.Block(deadline)
-	return true
-}
-
-func (k *kqueueSet) kick() { k.kq.Kick() }
-
 func (k *kqueueSet) close() error {
 	k.table = table{}
-	return k.kq.Close()
+	return k.kq.Release()
 }

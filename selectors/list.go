@@ -4,25 +4,35 @@ import (
 	"slices"
 
 	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
-// A list holds the keys of a selector that hands all descriptors to the kernel with each wait, in the order of
-// registration.
-type list struct {
-	order sys.Order
-	all   []*SelectorKey
+// A listSet implements keySet for a selector that hands all descriptors to the kernel with each wait.
+type listSet struct {
+	wait.List
+	all    []*SelectorKey // in the order of registration, as the list
+	events func(Event) uint16
+	ready  func(revents uint16) Event
 }
 
-func (l *list) len() int { return len(l.all) }
+func (l *listSet) init() (err error) {
+	l.Waker, err = sys.NewWaker()
+	l.List.Init()
+	return err
+}
 
-func (l *list) find(fd int) *SelectorKey {
-	if pos, ok := l.order.Find(fd); ok {
+func (l *listSet) len() int { return len(l.all) }
+
+func (l *listSet) keys() []*SelectorKey { return slices.Clone(l.all) }
+
+func (l *listSet) find(fd int) *SelectorKey {
+	if pos, ok := l.Find(fd); ok {
 		return l.all[pos]
 	}
 	return nil
 }
 
-func (l *list) search(obj any) *SelectorKey {
+func (l *listSet) search(obj any) *SelectorKey {
 	for _, key := range l.all {
 		if key.Fileobj == obj {
 			return key
@@ -31,56 +41,52 @@ func (l *list) search(obj any) *SelectorKey {
 	return nil
 }
 
-func (l *list) keys() []*SelectorKey { return slices.Clone(l.all) }
-
-func (l *list) append(key *SelectorKey) {
-	l.order.Add(key.Fd)
+func (l *listSet) add(key *SelectorKey) error {
+	l.Put(key.Fd, l.events(key.Events))
 	l.all = append(l.all, key)
+	l.Kick()
+	return nil
 }
 
-// replace returns the position of the key.
-func (l *list) replace(key *SelectorKey) int {
-	pos, _ := l.order.Find(key.Fd)
+func (l *listSet) modify(key *SelectorKey) error {
+	l.all[l.Put(key.Fd, l.events(key.Events))] = key
+	l.Kick()
+	return nil
+}
+
+func (l *listSet) replace(key *SelectorKey) {
+	pos, _ := l.Find(key.Fd)
 	l.all[pos] = key
-	return pos
 }
 
-// delete returns the position that the key had.
-func (l *list) delete(fd int) int {
-	pos, _ := l.order.Find(fd)
-	l.order.Remove(fd)
+func (l *listSet) remove(fd int) {
+	pos, _ := l.Find(fd)
+	l.List.Remove(pos)
 	l.all = slices.Delete(l.all, pos, pos+1)
-	return pos
+	l.Kick()
 }
 
-// report appends up to room of the n keys that are ready: those for which events does not return 0.
-func (l *list) report(dst []Ready, room, n int, events func(pos int, key *SelectorKey) Event) []Ready {
-	if n == 0 {
-		return dst
-	}
+func (l *listSet) report(dst []Ready, room, n int, blocked bool) ([]Ready, error) {
 	if dst == nil {
 		dst = make([]Ready, 0, n)
 	}
-	pos := 0
-	if n > room {
-		pos = l.order.Next()
-	}
-	for range l.all {
-		if len(dst) == n {
-			break
-		}
-		if pos == len(l.all) {
-			pos = 0
+	l.Report(n, room, blocked, func(pos, _ int, revents uint16) bool {
+		if pos < 0 {
+			return false
 		}
 		key := l.all[pos]
-		if ready := events(pos, key); ready != 0 {
-			if len(dst) == room {
-				l.order.NoRoom(key.Fd)
-				break
-			}
+		ready := l.ready(revents) & key.Events
+		if ready != 0 {
 			dst = append(dst, Ready{key, ready})
 		}
-		pos++
-	}
-	return dst
+		return ready != 0
+	})
+	return dst, nil
+}
+
+func (l *listSet) close() error {
+	l.Clear()
+	l.all = nil
+	l.Waker.Close()
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // A poller waits in Go's own poller, for a duplicate of a socket's descriptor.
@@ -20,7 +21,7 @@ type poller struct {
 
 // A waiter waits for one direction. Who has its turn uses the other fields.
 type waiter struct {
-	turn        sys.Turn
+	turn        wait.Turn
 	setDeadline func(time.Time) error
 	limited     bool                              // a deadline is set
 	park        func(func(fd uintptr) bool) error // calls the function until it returns true, whenever the socket is ready
@@ -72,7 +73,7 @@ func newPoller(fd int) (*poller, error) {
 }
 
 func (w *waiter) init(setDeadline func(time.Time) error, park func(func(uintptr) bool) error) {
-	w.turn, w.setDeadline, w.park = sys.NewTurn(), setDeadline, park
+	w.turn, w.setDeadline, w.park = wait.NewTurn(), setDeadline, park
 	w.attempt = func(fd uintptr) bool {
 		w.n, w.addr, w.err = restart(w.op.call, int(fd), w.args)
 		return w.err != w.op.notYet

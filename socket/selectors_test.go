@@ -54,6 +54,7 @@ func TestSelectors(t *testing.T) {
 		if accepted != connections {
 			t.Errorf("accepted %d connections, want %d", accepted, connections)
 		}
+		check(t, sel.Close()) // which may have opened some to wait
 		if fds := newFds(before); len(fds) != 0 {
 			t.Errorf("non-blocking sockets have left %d", fds)
 		}

@@ -1,13 +1,13 @@
-// Package sys holds the waits of each kernel facility and what is peculiar to each kernel. Nothing above it knows which
-// system it runs on.
+// Package sys holds the system calls of each kernel facility and what is peculiar to each kernel.
 package sys
 
 import (
 	"math"
+	"syscall"
 	"time"
 )
 
-// A Deadline is a point on the monotonic clock, in nanoseconds since the program started.
+// A Deadline is a point on the kernel's clock, in nanoseconds.
 type Deadline int64
 
 const (
@@ -22,19 +22,44 @@ const (
 // Callers make up for it by waiting again.
 const longest = 1e6 * time.Second
 
+// The clock of package time, and so its timers, stand still in a bubble of testing/synctest while a goroutine of the bubble is
+// in a system call. It begins in the year 2000 there: no process has been running for as long as it then seems.
+const bubble = 20 * 365 * 24 * time.Hour
+
 var start = time.Now()
+
+// Clock returns the time since the program started, or that of the system in a bubble.
+func Clock() time.Duration {
+	now := time.Since(start)
+	if now < bubble {
+		return now
+	}
+	var tv syscall.Timeval
+	syscall.Gettimeofday(&tv)
+	return time.Duration(tv.Nano())
+}
+
+// InBubble reports whether the goroutine is in a bubble of testing/synctest. What it starts there, timers and goroutines, is
+// part of the bubble and nothing that others may share.
+func InBubble() bool { return time.Since(start) >= bubble }
 
 // After returns the deadline that lies timeout ahead: Now if that is not positive, Never if it is out of range.
 func After(timeout time.Duration) Deadline {
 	if timeout <= 0 {
 		return Now
 	}
-	now := time.Since(start)
-	if timeout > math.MaxInt64-now {
+	if timeout >= bubble {
 		return Never
+	}
+	now := Clock()
+	if now >= bubble {
+		now += time.Microsecond // the clock there has dropped what is less
 	}
 	return Deadline(now + timeout)
 }
+
+// InBubble reports whether the deadline is one of a goroutine in a bubble.
+func (d Deadline) InBubble() bool { return d != Never && time.Duration(d) >= bubble }
 
 // Left returns the time until d: 0 if d has passed, math.MaxInt64 for Never.
 func (d Deadline) Left() time.Duration {
@@ -44,13 +69,5 @@ func (d Deadline) Left() time.Duration {
 	case Never:
 		return math.MaxInt64
 	}
-	return max(0, time.Duration(d)-time.Since(start))
-}
-
-// Before returns the deadline that comes the time lead before d.
-func (d Deadline) Before(lead time.Duration) Deadline {
-	if d == Now || d == Never {
-		return d
-	}
-	return d - Deadline(lead)
+	return max(0, time.Duration(d)-Clock())
 }

@@ -33,6 +33,9 @@ func (k *Kevents) Resize(n int) {
 	*k = (*k)[:words]
 }
 
+// all returns all events as the system knows them.
+func (k Kevents) all() []unix.Kevent_t { return k.view(8 * len(k) / int(keventSize)) }
+
 // view returns the first n events as the system knows them.
 func (k Kevents) view(n int) []unix.Kevent_t {
 	return unsafe.Slice((*unix.Kevent_t)(unsafe.Pointer(unsafe.SliceData(k))), n)
@@ -41,7 +44,7 @@ func (k Kevents) view(n int) []unix.Kevent_t {
 // Set sets event i.
 func (k Kevents) Set(i int, e Kevent) {
 	raw := &k.view(i + 1)[i]
-	*raw = unix.Kevent_t{}
+	clear(unsafe.Slice((*byte)(unsafe.Pointer(raw)), keventSize)) // and not as a type with a pointer: what is there is none
 	unix.SetKevent(raw, int(e.Ident), int(e.Filter), int(e.Flags))
 	raw.Fflags = e.Fflags
 	raw.Data = e.Data

@@ -11,7 +11,7 @@ import (
 
 // Poll wraps ppoll(2). It waits until a descriptor is ready or the deadline has passed, whatever signals arrive, and
 // returns the number of entries that have revents.
-func Poll(fds []unix.PollFd, deadline Deadline) (int, error) {
+func Poll(fds []PollFd, deadline Deadline) (int, error) {
 	for {
 		left := deadline.Left()
 		n, errno := ppoll(fds, left)
@@ -25,16 +25,10 @@ func Poll(fds []unix.PollFd, deadline Deadline) (int, error) {
 	}
 }
 
-func ppoll(fds []unix.PollFd, timeout time.Duration) (int, syscall.Errno) {
-	var n uintptr
-	var errno syscall.Errno
+func ppoll(fds []PollFd, timeout time.Duration) (int, syscall.Errno) {
 	var buf unix.Timespec
 	ts := timespec(&buf, timeout)
-	if timeout == 0 {
-		n, _, errno = syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(unsafe.SliceData(fds))), uintptr(len(fds)), uintptr(unsafe.Pointer(ts)), 0, 0, 0)
-	} else {
-		n, _, errno = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(unsafe.SliceData(fds))), uintptr(len(fds)), uintptr(unsafe.Pointer(ts)), 0, 0, 0)
-	}
+	n, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(unsafe.SliceData(fds))), uintptr(len(fds)), uintptr(unsafe.Pointer(ts)), 0, 0, 0)
 	return int(n), errno
 }
 

@@ -15,7 +15,7 @@ const nap = 50 * time.Microsecond
 
 // Poll wraps poll(2). It waits until a descriptor is ready or the deadline has passed, whatever signals arrive, and returns
 // the number of entries that have revents.
-func Poll(fds []unix.PollFd, deadline Deadline) (int, error) {
+func Poll(fds []PollFd, deadline Deadline) (int, error) {
 	for {
 		left := deadline.Left()
 		ms := int(min(left, longest) / time.Millisecond)

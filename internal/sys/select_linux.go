@@ -12,17 +12,14 @@ import (
 // An fdWord is a word of a bitmap: a C long.
 type fdWord = uintptr
 
+// leastTable is how many descriptors every process's table has room for.
+const leastTable = 64
+
 // selectOnce wraps pselect6(2), which takes nanoseconds where select takes microseconds.
 func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, error) {
-	var n uintptr
-	var errno unix.Errno
 	var buf unix.Timespec
 	ts := timespec(&buf, timeout)
-	if timeout == 0 {
-		n, _, errno = syscall.RawSyscall6(unix.SYS_PSELECT6, uintptr(nfds), uintptr(sets[0]), uintptr(sets[1]), uintptr(sets[2]), uintptr(unsafe.Pointer(ts)), 0)
-	} else {
-		n, _, errno = unix.Syscall6(unix.SYS_PSELECT6, uintptr(nfds), uintptr(sets[0]), uintptr(sets[1]), uintptr(sets[2]), uintptr(unsafe.Pointer(ts)), 0)
-	}
+	n, _, errno := unix.Syscall6(unix.SYS_PSELECT6, uintptr(nfds), uintptr(sets[0]), uintptr(sets[1]), uintptr(sets[2]), uintptr(unsafe.Pointer(ts)), 0)
 	if errno != 0 {
 		return 0, errno
 	}

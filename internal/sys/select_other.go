@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// leastTable is how many descriptors every process's table has room for: 20 or more, but not on every system a word of bits.
+const leastTable = 0
+
 // selectOnce wraps select(2), which takes microseconds. Some systems overwrite the timeout.
 func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, error) {
 	var tv *unix.Timeval

@@ -17,36 +17,32 @@ const (
 	fdSetWords = int(unsafe.Sizeof(unix.FdSet{}) / unsafe.Sizeof(fdWord(0))) // the least that may be called a unix.FdSet
 )
 
-// FdSets are the arguments and the results of select(2), as large as the descriptors in them need.
-type FdSets struct {
+// fdSets are the arguments and the results of select(2), as large as the descriptors in them need.
+type fdSets struct {
 	in, out [3][]fdWord // in ends with a word that is not 0
 }
 
-// Reset empties the sets.
-func (s *FdSets) Reset() {
+// reset empties the sets.
+func (s *fdSets) reset() {
 	for i := range s.in {
 		clear(s.in[i])
 		s.in[i] = s.in[i][:0]
 	}
 }
 
-// Add adds descriptors to one of the sets. One that is not open may be refused with EBADF.
-func (s *FdSets) Add(set int, fds ...int) error {
-	in := s.in[set]
-	for _, fd := range fds {
-		word := fd / wordBits
-		if word >= len(in) {
-			if err := s.grow(set, word+1, fd); err != nil {
-				return err
-			}
-			in = s.in[set]
+// add adds a descriptor to one of the sets. One that is not open may be refused with EBADF.
+func (s *fdSets) add(set, fd int) error {
+	word := fd / wordBits
+	if word >= len(s.in[set]) {
+		if err := s.grow(set, word+1, fd); err != nil {
+			return err
 		}
-		in[word] |= 1 << (fd % wordBits)
 	}
+	s.in[set][word] |= 1 << (fd % wordBits)
 	return nil
 }
 
-func (s *FdSets) grow(set, words, fd int) error {
+func (s *fdSets) grow(set, words, fd int) error {
 	if words > cap(s.in[set]) {
 		// Only descriptors that exist are worth the memory.
 		if err := Probe(fd); err != nil {
@@ -58,9 +54,9 @@ func (s *FdSets) grow(set, words, fd int) error {
 	return nil
 }
 
-// Select wraps select(2). It waits until a descriptor is ready or the deadline has passed, whatever signals arrive, and
+// wait wraps select(2). It waits until a descriptor is ready or the deadline has passed, whatever signals arrive, and
 // returns the number of bits that are set in the results.
-func (s *FdSets) Select(deadline Deadline) (int, error) {
+func (s *fdSets) wait(deadline Deadline) (int, error) {
 	words, nfds := 0, 0
 	for _, in := range s.in {
 		if last := len(in) - 1; last >= 0 {
@@ -101,11 +97,11 @@ func (s *FdSets) Select(deadline Deadline) (int, error) {
 var tableSize atomic.Int64
 
 // checkTable returns an error if the kernel would not look at all descriptors: it ignores what lies beyond the process's
-// descriptor table, and Linux leaves its bits set. The table has room for one word at least and never shrinks. So it is
+// descriptor table, and Linux leaves its bits set. The table has room for leastTable at least and never shrinks. So it is
 // large enough if the highest descriptor is open, or if a higher one has been. (A thread that has left the others' table by
 // unshare(2) has one that may be smaller: what is closed may then go unnoticed.)
 func checkTable(nfds int) error {
-	if nfds <= wordBits || int64(nfds) <= tableSize.Load() {
+	if nfds <= leastTable || int64(nfds) <= tableSize.Load() {
 		return nil
 	}
 	if err := Probe(nfds - 1); err != nil {
@@ -115,8 +111,8 @@ func checkTable(nfds int) error {
 	return nil
 }
 
-// Has reports whether the last Select found the descriptor ready in one of the sets.
-func (s *FdSets) Has(set, fd int) bool {
+// has reports whether the last wait found the descriptor ready in one of the sets.
+func (s *fdSets) has(set, fd int) bool {
 	word := fd / wordBits
 	return word < len(s.out[set]) && s.out[set][word]&(1<<(fd%wordBits)) != 0
 }

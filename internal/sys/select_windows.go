@@ -10,30 +10,28 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// FdSets are the arguments and the results of Winsock's select, as large as the number of sockets in them needs.
-type FdSets struct {
-	in  [3][]uintptr // the sockets, sorted by Select
+// fdSets are the arguments and the results of Winsock's select, as large as the number of sockets in them needs.
+type fdSets struct {
+	in  [3][]uintptr // the sockets, sorted by wait
 	out [3][]uintptr // an fd_set each: the number of sockets, in its first 32 bits, and the sockets
 }
 
-// Reset empties the sets.
-func (s *FdSets) Reset() {
+// reset empties the sets.
+func (s *fdSets) reset() {
 	for i := range s.in {
 		s.in[i] = s.in[i][:0]
 	}
 }
 
-// Add adds sockets to one of the sets.
-func (s *FdSets) Add(set int, fds ...int) error {
-	for _, fd := range fds {
-		s.in[set] = append(s.in[set], uintptr(fd))
-	}
+// add adds a socket to one of the sets.
+func (s *fdSets) add(set, fd int) error {
+	s.in[set] = append(s.in[set], uintptr(fd))
 	return nil
 }
 
-// Select wraps select. It waits until a socket is ready or the deadline has passed and returns the number of sockets in the
+// wait wraps select. It waits until a socket is ready or the deadline has passed and returns the number of sockets in the
 // results. When all sets are empty, which Winsock refuses, it sleeps.
-func (s *FdSets) Select(deadline Deadline) (int, error) {
+func (s *fdSets) wait(deadline Deadline) (int, error) {
 	if err := startWinsock(); err != nil {
 		return 0, err
 	}
@@ -69,8 +67,8 @@ func (s *FdSets) Select(deadline Deadline) (int, error) {
 	}
 }
 
-// sortResults prepares the results for Has. Winsock promises no order.
-func (s *FdSets) sortResults() {
+// sortResults prepares the results for has. Winsock promises no order.
+func (s *fdSets) sortResults() {
 	for i, out := range s.out {
 		count := *(*uint32)(unsafe.Pointer(&out[0]))
 		s.out[i] = out[:1+count]
@@ -78,8 +76,8 @@ func (s *FdSets) sortResults() {
 	}
 }
 
-// Has reports whether the last Select found the socket ready in one of the sets.
-func (s *FdSets) Has(set, fd int) bool {
+// has reports whether the last wait found the socket ready in one of the sets.
+func (s *fdSets) has(set, fd int) bool {
 	_, found := slices.BinarySearch(s.out[set][1:], uintptr(fd))
 	return found
 }

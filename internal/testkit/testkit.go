@@ -9,10 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // Patience is how long a test waits for something that is expected to happen at once.
@@ -22,20 +25,26 @@ const Patience = 30 * time.Second
 // itself cleans up must be registered after this call.
 func NoLeaks(t testing.TB) {
 	t.Helper()
-	// Go's poller opens descriptors of its own with the first one that it watches.
+	// Go's poller opens descriptors of its own with the first one that it watches, and so does package wait.
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Close()
 	w.Close()
+	wait.Prepare()
 	fds, goroutines := OpenFds(), runtime.NumGoroutine()
 	t.Cleanup(func() {
 		Eventually(t, "the end of all goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
-		for _, fd := range OpenFds() {
-			if !slices.Contains(fds, fd) {
-				t.Errorf("descriptor %d is left behind", fd)
+		var left []int
+		for deadline := time.Now().Add(Patience); ; time.Sleep(time.Millisecond) { // another test may have left a goroutine that was ending
+			left = slices.DeleteFunc(OpenFds(), func(fd int) bool { return slices.Contains(fds, fd) })
+			if len(left) == 0 || time.Now().After(deadline) {
+				break
 			}
+		}
+		if len(left) > 0 {
+			t.Errorf("descriptors %d are left behind", left)
 		}
 	})
 }
@@ -131,7 +140,7 @@ func (c *Call) BlockedOrDone() (blocked bool) {
 			return true
 		}
 		state, _, _ = bytes.Cut(state, []byte("]"))
-		blocked = slices.ContainsFunc([]string{"IO wait", "syscall", "select"}, func(s string) bool {
+		blocked = slices.ContainsFunc([]string{"IO wait", "syscall", "select", "chan receive"}, func(s string) bool {
 			return strings.HasPrefix(string(state), s)
 		})
 		return blocked
@@ -188,4 +197,10 @@ func NotEmulated(t testing.TB, lacks string) {
 	if os.Getenv("PYSELECT_EMULATED") != "" {
 		t.Skipf("the emulator has no %s", lacks)
 	}
+}
+
+// RaceDetector reports whether the race detector is on. It lets a sync.Pool lose some of what is put there.
+func RaceDetector() bool {
+	info, _ := debug.ReadBuildInfo()
+	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

@@ -17,11 +17,11 @@ import (
 func OpenFds() (fds []int) {
 	var limit unix.Rlimit
 	unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
-	entries := make([]unix.PollFd, 0, 250)
+	entries := make([]sys.PollFd, 0, 250)
 	for first, end := 0, int(min(limit.Cur, 1<<16)); first < end; first += len(entries) {
 		entries = entries[:0]
 		for fd := first; fd < end && len(entries) < cap(entries); fd++ {
-			entries = append(entries, sys.PollFd(fd, 0))
+			entries = append(entries, sys.Entry(fd, unix.POLLIN)) // without an event, DragonFly does not look at the descriptor
 		}
 		sys.Poll(entries, sys.Now)
 		for _, e := range entries {

@@ -97,7 +97,7 @@ func Close(t testing.TB, fd int) {
 func (s *socket) arrive(t testing.TB) {
 	t.Helper()
 	if s != nil && s.peer != nil && !s.peer.closed {
-		becomes(t, s.peer.fd, sys.Readable, acknowledgement)
+		becomes(t, s.peer.fd, sys.In, acknowledgement)
 	}
 }
 
@@ -108,11 +108,9 @@ const (
 )
 
 // becomes reports whether a socket is readable or writable before the timeout is over.
-func becomes(t testing.TB, fd, set int, timeout time.Duration) bool {
+func becomes(t testing.TB, fd int, events uint16, timeout time.Duration) bool {
 	t.Helper()
-	var sets sys.FdSets
-	sets.Add(set, fd)
-	n, err := sets.Select(sys.After(timeout))
+	n, err := sys.Select([]sys.PollFd{sys.Entry(fd, events)}, sys.After(timeout))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +167,7 @@ func Drain(t testing.TB, fd int) string {
 		err := windows.WSARecv(windows.Handle(fd), &windows.WSABuf{Len: uint32(len(buf)), Buf: &buf[0]}, 1, &n, &flags, nil, nil)
 		switch {
 		case err == windows.WSAEWOULDBLOCK:
-			if !becomes(t, fd, sys.Readable, moment) {
+			if !becomes(t, fd, sys.In, moment) {
 				return string(all)
 			}
 		case err != nil:
@@ -185,7 +183,7 @@ func Drain(t testing.TB, fd int) string {
 func Fill(t testing.TB, fd int) {
 	t.Helper()
 	buf := make([]byte, 1<<16)
-	for becomes(t, fd, sys.Writable, acknowledgement) {
+	for becomes(t, fd, sys.Out, acknowledgement) {
 		if _, err := send(fd, buf); err != nil && err != windows.WSAEWOULDBLOCK {
 			t.Fatalf("write to fd %d: %v", fd, err)
 		}

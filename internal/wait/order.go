@@ -1,4 +1,4 @@
-package sys
+package wait
 
 import "slices"
 
@@ -19,6 +19,17 @@ func (o *Order) Find(fd int) (pos int, ok bool) {
 	}
 	return slices.BinarySearch(o.serial, serial)
 }
+
+// FindUntil is Find for a descriptor that was added until a time that Time has returned.
+func (o *Order) FindUntil(fd int, time uint64) (pos int, ok bool) {
+	if o.added[fd] > time {
+		return 0, false
+	}
+	return o.Find(fd)
+}
+
+// Time returns what FindUntil takes for now.
+func (o *Order) Time() uint64 { return o.last }
 
 // Add puts a descriptor at the end.
 func (o *Order) Add(fd int) {

@@ -1,0 +1,32 @@
+package sys
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Steady reports whether a descriptor is known to be of a file that gives every poll the same answer, at once, as long as its
+// state is the same. Some files tell only the first that asks (perf events, mount tables, pressure stall triggers), or tell
+// each thread something else (signalfds), or ask a process that serves them (FUSE).
+func Steady(fd int) bool {
+	var stat unix.Stat_t
+	if unix.Fstat(fd, &stat) != nil {
+		return false
+	}
+	switch stat.Mode & unix.S_IFMT {
+	case unix.S_IFSOCK, unix.S_IFIFO:
+		return true
+	case unix.S_IFCHR:
+		_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		return err == nil
+	case 0: // an anonymous inode, of which only the name says what it is
+		var name [32]byte
+		n, _ := unix.Readlink(fmt.Sprint("/proc/self/fd/", fd), name[:])
+		switch string(name[:max(n, 0)]) {
+		case "anon_inode:[eventfd]", "anon_inode:[timerfd]", "anon_inode:inotify":
+			return true
+		}
+	}
+	return false
+}

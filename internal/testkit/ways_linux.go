@@ -1,0 +1,29 @@
+package testkit
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/wait"
+)
+
+// Force lets all waits of the test block in one way, as far as they can.
+func Force(t testing.TB, way wait.Way) {
+	if wait.Force.Swap(int32(way)) == 0 && way != 0 {
+		t.Cleanup(func() { wait.Force.Store(0) })
+	}
+}
+
+// NoMoreFds lets no descriptor be opened until the end of the test.
+func NoMoreFds(t testing.TB) {
+	t.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) })
+}

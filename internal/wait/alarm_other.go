@@ -1,0 +1,29 @@
+//go:build !linux
+
+package wait
+
+import (
+	"time"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// An Alarm calls a function at a deadline. Go's timers are exact enough here.
+type Alarm struct {
+	ring  func()
+	timer *time.Timer
+}
+
+// Set sets an alarm that is not set.
+func (a *Alarm) Set(at sys.Deadline) {
+	if at != sys.Never {
+		a.timer = time.AfterFunc(at.Left(), a.ring)
+	}
+}
+
+// Stop makes sure that the alarm does not go off any more, unless it is just doing so.
+func (a *Alarm) Stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}

@@ -1,0 +1,345 @@
+package wait
+
+import (
+	"iter"
+	"net"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// An Epoll is an epoll descriptor and the waits for it. Its methods are called with the lock held.
+type Epoll struct {
+	Waits
+	fd      *epollFd
+	odd     map[int]struct{} // descriptors that are not steady, or wait for EPOLLEXCLUSIVE: a thread has to wait for these
+	foreign bool             // nobody knows what it watches
+	refused bool             // Go's poller does not take it
+	Bound   int              // on the events that can be ready, as far as is known
+	Haunted bool             // the set reports what cannot be removed: the next block is a pause
+	looked  []unix.EpollEvent
+
+	// Of the block that is on.
+	armed *epollFd
+	found []unix.EpollEvent
+	tries int
+	n     int
+	err   error
+	try   func(fd uintptr) bool
+}
+
+// An epollFd is one descriptor of an Epoll, which has another one after a Rebuild.
+type epollFd struct {
+	number  int
+	cleanup runtime.Cleanup
+
+	// A duplicate in Go's own poller: the descriptor of an epoll is itself pollable. What ends the wait for it early is its read
+	// deadline, set to the past.
+	file   *os.File
+	conn   syscall.RawConn
+	closed bool // the file is
+	past   atomic.Bool
+
+	waker *sys.Waker // in the set, for a thread that waits
+}
+
+// NewEpoll returns an Epoll with a new descriptor.
+func NewEpoll() (*Epoll, error) {
+	if err := sys.StartGoPoller(); err != nil {
+		return nil, err
+	}
+	fd, err := newEpollFd()
+	if err != nil {
+		return nil, err
+	}
+	return wrapEpoll(fd, 16, false), nil
+}
+
+// EpollFromFd returns an Epoll that owns fd.
+func EpollFromFd(fd int) *Epoll { return wrapEpoll(ownEpollFd(fd), 1<<16, true) }
+
+func wrapEpoll(fd *epollFd, bound int, foreign bool) *Epoll {
+	e := &Epoll{fd: fd, Bound: bound, foreign: foreign}
+	e.LookFirst = true
+	e.try = e.tryToFind
+	e.Init(e)
+	return e
+}
+
+func newEpollFd() (*epollFd, error) {
+	fd, err := sys.EpollCreate()
+	if err != nil {
+		return nil, err
+	}
+	return ownEpollFd(fd), nil
+}
+
+// ownEpollFd owns a descriptor: it is closed when what it returns is closed, or unreachable.
+func ownEpollFd(fd int) *epollFd {
+	f := &epollFd{number: fd}
+	f.cleanup = runtime.AddCleanup(f, func(fd int) { unix.Close(fd) }, fd)
+	return f
+}
+
+func (f *epollFd) close() error {
+	f.unpark()
+	if f.waker != nil {
+		f.waker.Close()
+	}
+	f.cleanup.Stop()
+	return os.NewSyscallError("close", unix.Close(f.number))
+}
+
+// Fd returns the descriptor.
+func (e *Epoll) Fd() int { return e.fd.number }
+
+// Release closes the descriptor. Waits.Close calls it.
+func (e *Epoll) Release() error { return e.fd.close() }
+
+// Add adds the descriptor of obj. The tag comes back with its events.
+func (e *Epoll) Add(fd int, obj any, events, tag uint32) error {
+	odd := events&unix.EPOLLEXCLUSIVE != 0 || !isSteady(obj, fd)
+	if odd {
+		e.fd.unpark() // before Go's poller asks for it
+	}
+	err := e.control(unix.EPOLL_CTL_ADD, fd, events, tag)
+	if err != nil && e.fd.unpark() {
+		// Go's poller is one level of epolls above this one, of which the kernel allows so many only.
+		e.refused = true
+		err = e.control(unix.EPOLL_CTL_ADD, fd, events, tag)
+	}
+	if odd && err == nil {
+		if e.odd == nil {
+			e.odd = make(map[int]struct{})
+		}
+		e.odd[fd] = struct{}{}
+		if e.way != InKernel {
+			e.Kick()
+		}
+	}
+	return err
+}
+
+// isSteady reports whether a file is steady. That sockets are need not be asked.
+func isSteady(obj any, fd int) bool {
+	switch obj.(type) {
+	case *net.TCPConn, *net.UDPConn, *net.IPConn, *net.UnixConn, *net.TCPListener, *net.UnixListener:
+		return true
+	case interface {
+		Getsockopt(level, opt int) (int, error)
+	}:
+		return true
+	}
+	return sys.Steady(fd)
+}
+
+// Modify changes the events of a descriptor.
+func (e *Epoll) Modify(fd int, events, tag uint32) error {
+	return e.control(unix.EPOLL_CTL_MOD, fd, events, tag)
+}
+
+// Remove removes a descriptor.
+func (e *Epoll) Remove(fd int) error {
+	err := e.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
+	if err == nil {
+		delete(e.odd, fd)
+	}
+	return err
+}
+
+func (e *Epoll) control(op, fd int, events, tag uint32) error {
+	if w := e.fd.waker; w != nil && fd == w.Fd() {
+		return os.NewSyscallError("epoll_ctl", unix.EBADF) // the number of a descriptor that has been closed
+	}
+	return sys.EpollCtl(e.fd.number, op, fd, events, tag, e.Steady())
+}
+
+// Rebuild replaces the descriptor by one with an empty set, and moves all that is still in the old one.
+func (e *Epoll) Rebuild(all iter.Seq2[int, [2]uint32]) error {
+	fresh, err := newEpollFd()
+	if err != nil {
+		return err
+	}
+	for fd, v := range all {
+		// A descriptor that has left the set by being closed must not come back as something else.
+		if e.Modify(fd, v[0], v[1]) != nil {
+			continue
+		}
+		if err := sys.EpollCtl(fresh.number, unix.EPOLL_CTL_ADD, fd, v[0], v[1], false); err != nil {
+			fresh.close()
+			return err
+		}
+	}
+	old := e.fd
+	e.fd = fresh
+	if e.way == nowhere {
+		old.close()
+	} else {
+		e.Kick() // Disarm will close it
+	}
+	return nil
+}
+
+// Found returns what the last Look has found, or the last block.
+func (e *Epoll) Found(n int, blocked bool) []unix.EpollEvent {
+	if blocked {
+		return e.found[:n]
+	}
+	return e.looked[:n]
+}
+
+// Look implements Set.
+func (e *Epoll) Look(room int) (int, error) {
+	e.looked = resize(e.looked, min(room, e.Bound))
+	return e.fd.look(e.looked, e.Steady())
+}
+
+// Arm implements Set.
+func (e *Epoll) Arm(room int, _ bool) error {
+	e.armed, e.found = e.fd, resize(e.found, min(room, e.Bound))
+	e.tries = 0
+	return nil
+}
+
+func resize(events []unix.EpollEvent, n int) []unix.EpollEvent {
+	if n > cap(events) {
+		return make([]unix.EpollEvent, n)
+	}
+	return events[:n]
+}
+
+// Sleep implements Set.
+func (e *Epoll) Sleep(deadline sys.Deadline) (int, error) {
+	n, err := sys.EpollWait(e.armed.number, e.found, deadline)
+	return withoutWaker(e.found[:n]), err
+}
+
+// Wake implements Set.
+func (e *Epoll) Wake() { e.armed.waker.Wake() }
+
+// Disarm implements Set.
+func (e *Epoll) Disarm(woken bool) {
+	if woken {
+		e.armed.waker.Drain()
+	}
+	e.Haunted = false
+	e.LookFirst = e.tries == 1 // it had no need to sleep, and so the next one may not have
+	if e.armed != e.fd {
+		e.armed.close()
+	}
+}
+
+// wakerFd stands for the waker in the events.
+const wakerFd = -1
+
+// watch makes the epoll watch a waker, unless there is no descriptor for one.
+func (f *epollFd) watch() bool {
+	if f.waker != nil {
+		return true
+	}
+	waker, err := sys.NewWaker()
+	if err != nil {
+		return false
+	}
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: wakerFd}
+	if unix.EpollCtl(f.number, unix.EPOLL_CTL_ADD, waker.Fd(), &event) != nil {
+		waker.Close()
+		return false
+	}
+	f.waker = waker
+	return true
+}
+
+// withoutWaker removes the waker from the events and returns how many are left.
+func withoutWaker(events []unix.EpollEvent) int {
+	for i := range events {
+		if events[i].Fd == wakerFd {
+			last := len(events) - 1
+			events[i] = events[last]
+			return last
+		}
+	}
+	return len(events)
+}
+
+// look fetches events, and does not let the waker take the room of one.
+func (f *epollFd) look(events []unix.EpollEvent, brief bool) (int, error) {
+	n, err := sys.EpollLook(f.number, events, brief)
+	if f.waker == nil || n == 0 || err != nil {
+		return n, err
+	}
+	rest := withoutWaker(events[:n])
+	if rest == n || n < len(events) {
+		return rest, nil
+	}
+	n, err = sys.EpollLook(f.number, events[rest:], brief)
+	return rest + withoutWaker(events[rest:rest+n]), err
+}
+
+// Steady reports whether all that is in the set is known to be, so that others than the one who waits may ask for it.
+func (e *Epoll) Steady() bool { return len(e.odd) == 0 && !e.foreign }
+
+// canPark prepares a park, or returns false if Go's poller does not take the descriptor.
+func (e *Epoll) canPark() bool {
+	f := e.fd
+	if e.refused {
+		return false
+	}
+	if f.file != nil && !f.closed {
+		if f.past.Swap(false) {
+			f.file.SetReadDeadline(time.Time{})
+		}
+		return true
+	}
+	fd, err := unix.FcntlInt(uintptr(f.number), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.SetNonblock(fd, true)
+	f.file, f.closed = os.NewFile(uintptr(fd), "epoll"), false
+	f.past.Store(false)
+	f.conn, err = f.file.SyscallConn()
+	if err != nil || f.file.SetReadDeadline(time.Time{}) != nil {
+		e.refused = true
+		f.unpark()
+		return false
+	}
+	return true
+}
+
+// unpark takes the descriptor out of Go's poller, which ends a park, and reports whether it was there.
+func (f *epollFd) unpark() bool {
+	if f.file == nil || f.closed {
+		return false
+	}
+	f.closed = true
+	f.file.Close()
+	return true
+}
+
+// park waits in Go's poller. That is edge-triggered: it does not report again what was ready when it was prepared for the wait,
+// so that the first try comes after that.
+func (e *Epoll) park() (int, error) {
+	if e.armed.conn.Read(e.try) != nil {
+		return -1, nil
+	}
+	return e.n, e.err
+}
+
+func (e *Epoll) tryToFind(uintptr) bool {
+	e.tries++
+	e.n, e.err = e.armed.look(e.found, true)
+	return e.n > 0 || e.err != nil || e.tries > 1
+}
+
+// unblock ends a park.
+func (e *Epoll) unblock() {
+	e.armed.past.Store(true)
+	e.armed.file.SetReadDeadline(time.Unix(0, 0))
+}

@@ -1,0 +1,211 @@
+package wait
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// A List is descriptors that are handed to the kernel with each wait, in the order in which they were added, and the waits for
+// them. Its methods are called with the lock held.
+type List struct {
+	Waits
+	Ask      func(fds []sys.PollFd, deadline sys.Deadline) (int, error) // sys.Poll or sys.Select
+	BySelect bool                                                       // it is sys.Select
+	Waker    *sys.Waker                                                 // for a thread that waits
+
+	order   Order
+	fds     []sys.PollFd
+	changes int
+	kept    []uint16 // by position, what has been found and had no room; empty if there is none
+
+	// Of the block that is on: what it asks for, and with which state of the list.
+	blocked []sys.PollFd
+	state   int
+	time    uint64
+	own     bool // the waker is for this block only
+}
+
+// Init prepares the list for use.
+func (l *List) Init() {
+	l.Waits.set = l
+	if l.Waker != nil {
+		l.Waits.Init(l)
+	}
+}
+
+// Entries and SetEntries are for a list that is used once.
+func (l *List) Entries() []sys.PollFd { return l.fds }
+
+func (l *List) SetEntries(fds []sys.PollFd) { l.fds = fds }
+
+// Found returns the entries with what the last Look has found, or the last block.
+func (l *List) Found(blocked bool) []sys.PollFd {
+	if blocked {
+		return l.blocked
+	}
+	return l.fds
+}
+
+// Find returns the position of a descriptor.
+func (l *List) Find(fd int) (pos int, ok bool) { return l.order.Find(fd) }
+
+// Put adds a descriptor at the end, or changes what it waits for, and returns its position. A block that is on is for what the
+// list was when it began: Kick lets it begin anew.
+func (l *List) Put(fd int, events uint16) (pos int) {
+	l.changes++
+	pos, ok := l.order.Find(fd)
+	if ok {
+		l.fds[pos] = sys.Entry(fd, events)
+		if len(l.kept) > 0 {
+			l.kept[pos] = 0
+		}
+		return pos
+	}
+	l.order.Add(fd)
+	l.fds = append(l.fds, sys.Entry(fd, events))
+	if len(l.kept) > 0 {
+		l.kept = append(l.kept, 0)
+	}
+	return len(l.fds) - 1
+}
+
+// Remove removes the descriptor at a position.
+func (l *List) Remove(pos int) {
+	l.changes++
+	l.order.Remove(int(l.fds[pos].Fd))
+	l.fds = slices.Delete(l.fds, pos, pos+1)
+	if len(l.kept) > 0 {
+		l.kept = slices.Delete(l.kept, pos, pos+1)
+	}
+}
+
+// Clear removes all.
+func (l *List) Clear() { l.order, l.fds, l.kept = Order{}, nil, nil }
+
+// Look implements Set.
+func (l *List) Look(int) (n int, err error) {
+	if n, err = l.Ask(l.fds, sys.Now); err != nil || len(l.kept) == 0 {
+		return n, err
+	}
+	if n == 0 {
+		for pos := range l.fds {
+			sys.SetFound(&l.fds[pos], 0)
+		}
+	}
+	for pos, revents := range l.kept {
+		// Most files say again what they have said. Of the others, it is known from the last time.
+		if f := &l.fds[pos]; revents != 0 && f.Revents == 0 && !sys.Steady(int(f.Fd)) {
+			sys.SetFound(f, revents)
+			n++
+		}
+	}
+	l.kept = l.kept[:0]
+	return n, nil
+}
+
+// Arm implements Set.
+func (l *List) Arm(_ int, inKernel bool) (err error) {
+	l.state, l.time = l.changes, l.order.Time()
+	l.blocked = append(l.blocked[:0], l.fds...)
+	if !inKernel {
+		return nil
+	}
+	if l.Waker == nil && l.mayEnd {
+		if l.Waker, err = sys.NewWaker(); err != nil {
+			return err
+		}
+		l.own = true
+	}
+	if l.Waker != nil {
+		l.blocked = append(l.blocked, sys.Entry(l.Waker.Fd(), sys.In))
+	}
+	return nil
+}
+
+// Disarm implements Set.
+func (l *List) Disarm(woken bool) {
+	switch {
+	case l.own:
+		l.Waker.Close()
+		l.Waker, l.own = nil, false
+	case woken:
+		l.Waker.Drain()
+	}
+	l.LookFirst = false
+}
+
+// Sleep implements Set.
+func (l *List) Sleep(deadline sys.Deadline) (n int, err error) {
+	n, err = l.Ask(l.blocked, deadline)
+	if l.Waker == nil {
+		return n, err
+	}
+	last := len(l.blocked) - 1
+	if !l.BySelect && errors.Is(err, syscall.EINVAL) {
+		// They are one more than poll(2) takes, as many as may be open. select(2) has no such limit, but says less.
+		_, err = sys.Select(l.blocked, deadline)
+		n = -1
+	} else if n > 0 && l.blocked[last].Revents != 0 {
+		n--
+	}
+	l.blocked = l.blocked[:last]
+	return n, err
+}
+
+// Wake implements Set.
+func (l *List) Wake() { l.Waker.Wake() }
+
+// Report calls take for the descriptors of which n are ready, beginning with the one that had no room the last time if not all
+// have it now, until it has returned true for so many as there is room for. A position is negative if the descriptor has been
+// removed during the block.
+func (l *List) Report(n, room int, blocked bool, take func(pos, fd int, revents uint16) bool) {
+	found, moved := l.Found(blocked), blocked && l.state != l.changes
+	pos := 0
+	if n > room {
+		pos = min(l.order.Next(), len(found))
+	}
+	for range found {
+		if pos == len(found) {
+			pos = 0
+		}
+		f := &found[pos]
+		at := pos
+		pos++
+		if f.Revents == 0 {
+			continue
+		}
+		fd, revents := int(f.Fd), uint16(f.Revents)
+		if moved { // who has the number now may not be who had it when the block began
+			var ok bool
+			if at, ok = l.order.FindUntil(fd, l.time); !ok {
+				at = -1
+			}
+		}
+		switch {
+		case room == 0:
+			l.keep(at, fd, revents)
+		case take(at, fd, revents):
+			room--
+		}
+		if n--; n == 0 {
+			return
+		}
+	}
+}
+
+// keep remembers what has had no room.
+func (l *List) keep(pos, fd int, revents uint16) {
+	if pos < 0 {
+		return
+	}
+	if len(l.kept) == 0 {
+		l.order.NoRoom(fd)
+		l.kept = slices.Grow(l.kept, len(l.fds))[:len(l.fds)]
+		clear(l.kept)
+		l.LookFirst = true
+	}
+	l.kept[pos] = revents
+}

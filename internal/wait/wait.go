@@ -1,0 +1,252 @@
+// Package wait is how goroutines wait for descriptors: one loop for all facilities of the kernel, and the ways to block that
+// it chooses from. docs/waiting.md describes it.
+package wait
+
+import (
+	"context"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+// A Set is what one facility makes of its descriptors. All methods but Sleep are called with the lock of its Waits held, and
+// Sleep by one goroutine at a time.
+type Set interface {
+	// Look asks the kernel what is ready now, and returns how much is; it need not find more than room.
+	Look(room int) (n int, err error)
+
+	// Arm prepares a block that need not find more than room, in the kernel or elsewhere. Disarm ends it, and undoes Wake.
+	Arm(room int, inKernel bool) error
+	Disarm(woken bool)
+
+	// Sleep waits in the kernel until something is ready, and returns how much is, or until Wake is called or the deadline has
+	// passed. It returns a negative number if that is to be found out by a Look.
+	Sleep(deadline sys.Deadline) (n int, err error)
+
+	// Wake ends the Sleep, also if it is still to begin.
+	Wake()
+}
+
+// A Report hands over what the last Look has found, or the last block, which is what blocked says. It returns whether this is
+// anything that the caller waits for.
+type Report func(n int, blocked bool) (found bool, err error)
+
+// Waits are the waits for one set. The lock is also for what its owner keeps beside the set.
+type Waits struct {
+	sync.Mutex
+	LookFirst bool // look before the next wait blocks: it will likely find something
+
+	set     Set
+	turn    Turn
+	id      uint64 // of this set among all; 0 for one that lives as long as a call
+	streak  int    // waits in a row that were all for this set
+	closed  bool
+	woken   bool // Wakeup was called, and has not ended a wait yet
+	waiting int  // goroutines that wait
+
+	// Of the block that is on.
+	way    Way
+	kicked bool
+	mayEnd bool // a context may end it
+	apart  bool // it cannot be among others
+	pause  bool // it ends by itself, soon
+	ticket *ticket
+	alarm  Alarm
+	left   sync.Cond
+}
+
+var lastID atomic.Uint64
+
+// Init prepares the waits for a set that is used many times, by many goroutines.
+func (w *Waits) Init(set Set) {
+	w.set, w.turn, w.id = set, NewTurn(), lastID.Add(1)
+	w.left.L = &w.Mutex
+	w.alarm.ring = w.ring
+	Prepare()
+}
+
+// Closed reports whether Close has been called. The lock is held.
+func (w *Waits) Closed() bool { return w.closed }
+
+// Close ends all waits with os.ErrClosed, and calls release when none of them uses the set any more. Closing again does
+// nothing.
+func (w *Waits) Close(release func() error) error {
+	w.Lock()
+	defer w.Unlock()
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	w.Kick()
+	for w.way != nowhere {
+		w.left.Wait()
+	}
+	return release()
+}
+
+// Wakeup ends one wait, one that is on or the next one. The lock is held.
+func (w *Waits) Wakeup() {
+	w.woken = true
+	w.Kick()
+}
+
+// Wait waits until report finds something, the timeout is over, Wakeup or Close is called, or ctx is done. What a wait is for
+// is found by Look, at once, if the timeout is not positive. Errors are os.ErrClosed, ctx.Err(), and those of the set and of
+// report.
+func (w *Waits) Wait(ctx context.Context, room int, timeout time.Duration, report Report) error {
+	w.Lock()
+	switch err := ctx.Err(); {
+	case w.closed:
+		w.Unlock()
+		return os.ErrClosed
+	case err != nil:
+		w.Unlock()
+		return err
+	case timeout <= 0 || w.LookFirst:
+		// A Wakeup is for those that wait, if there are any.
+		over, err := w.look(room, report, w.waiting == 0)
+		if over || err != nil || timeout <= 0 {
+			w.Unlock()
+			return err
+		}
+	}
+	w.waiting++
+	w.Unlock()
+	defer w.leave()
+
+	deadline, done := sys.After(timeout), ctx.Done()
+	if done != nil {
+		stop := context.AfterFunc(ctx, func() {
+			w.Lock()
+			defer w.Unlock()
+			w.Kick()
+		})
+		defer stop()
+	}
+	if w.turn != nil {
+		if !w.turn.Take(deadline, done) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			w.Lock()
+			defer w.Unlock()
+			_, err := w.look(room, report, true)
+			return err
+		}
+		defer w.turn.Leave()
+	}
+	w.mayEnd, w.apart = done != nil, false
+	for {
+		over, err := w.once(ctx, room, deadline, report)
+		switch {
+		case over || err != nil:
+			return err
+		case done != nil && ctx.Err() != nil:
+			return ctx.Err()
+		case deadline.Left() == 0:
+			return nil
+		}
+	}
+}
+
+// once blocks once and reports. Whoever wants to end the block records the reason and kicks under the lock. So either the
+// reason is seen before the block, or the kick ends it.
+func (w *Waits) once(ctx context.Context, room int, deadline sys.Deadline, report Report) (over bool, err error) {
+	w.Lock()
+	defer w.Unlock()
+	if w.closed || w.woken {
+		return w.look(room, report, true)
+	}
+	if ctx.Err() != nil {
+		return false, nil
+	}
+	w.choose(deadline)
+	if err := w.set.Arm(room, w.way == InKernel); err != nil {
+		w.vacate()
+		w.way = nowhere
+		return false, err
+	}
+	w.Unlock()
+	n, err := w.block(deadline)
+	w.Lock()
+	w.settle()
+	switch {
+	case w.closed:
+		return false, os.ErrClosed
+	case err != nil:
+		return false, err
+	case n < 0:
+		return w.look(room, report, true)
+	case n > 0:
+		if over, err = report(n, true); err != nil {
+			return false, err
+		}
+	}
+	return w.takeWakeup() || over, nil
+}
+
+// look looks and reports. The wait is over if there is something, or if Wakeup was called and this is one that it wakes.
+func (w *Waits) look(room int, report Report, wakes bool) (over bool, err error) {
+	if w.closed {
+		return false, os.ErrClosed
+	}
+	n, err := w.set.Look(room)
+	if err == nil && n > 0 {
+		over, err = report(n, false)
+	}
+	if err != nil {
+		return false, err
+	}
+	return wakes && w.takeWakeup() || over, nil
+}
+
+func (w *Waits) takeWakeup() bool {
+	woken := w.woken
+	w.woken = false
+	return woken
+}
+
+func (w *Waits) leave() {
+	w.Lock()
+	defer w.Unlock()
+	w.waiting--
+}
+
+// A Way is one to block.
+type Way int32
+
+const (
+	nowhere  Way = iota
+	InKernel     // in the kernel, with a thread, on the set itself
+	Parked       // in Go's poller, which watches the set
+	Together     // among others, for which one epoll or one thread of this package waits
+)
+
+// Kick ends the block that is on, if there is one. The lock is held.
+func (w *Waits) Kick() {
+	if w.way == nowhere || w.kicked {
+		return
+	}
+	w.kicked = true
+	if w.way == InKernel {
+		w.set.Wake()
+	} else {
+		w.ring()
+	}
+}
+
+// settle ends a block.
+func (w *Waits) settle() {
+	w.set.Disarm(w.kicked && w.way == InKernel)
+	if w.kicked {
+		w.kicked, w.streak = false, 0 // this program is more than one loop
+	}
+	w.vacate()
+	w.way = nowhere
+	if w.closed {
+		w.left.Broadcast()
+	}
+}
