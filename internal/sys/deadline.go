@@ -23,43 +23,46 @@ const (
 const longest = 1e6 * time.Second
 
 // The clock of package time, and so its timers, stand still in a bubble of testing/synctest while a goroutine of the bubble is
-// in a system call. It begins in the year 2000 there: no process has been running for as long as it then seems.
-const bubble = 20 * 365 * 24 * time.Hour
+// in a system call. It begins in the year 2000 there, and is compared with clocks outside by the date: the program seems to have
+// started in the future, or decades ago.
+const decades = 20 * 365 * 24 * time.Hour
 
 var start = time.Now()
+
+// InBubble reports whether the goroutine is in a bubble of testing/synctest. What it starts there, timers and goroutines, is
+// part of the bubble and nothing that others may share.
+func InBubble() bool { return strange(time.Since(start)) }
+
+func strange(now time.Duration) bool { return now < 0 || now >= decades }
 
 // Clock returns the time since the program started, or that of the system in a bubble.
 func Clock() time.Duration {
 	now := time.Since(start)
-	if now < bubble {
+	if !strange(now) {
 		return now
 	}
 	var tv syscall.Timeval
 	syscall.Gettimeofday(&tv)
-	return time.Duration(tv.Nano())
+	return max(time.Duration(tv.Nano()), decades)
 }
-
-// InBubble reports whether the goroutine is in a bubble of testing/synctest. What it starts there, timers and goroutines, is
-// part of the bubble and nothing that others may share.
-func InBubble() bool { return time.Since(start) >= bubble }
 
 // After returns the deadline that lies timeout ahead: Now if that is not positive, Never if it is out of range.
 func After(timeout time.Duration) Deadline {
 	if timeout <= 0 {
 		return Now
 	}
-	if timeout >= bubble {
+	if timeout >= decades {
 		return Never
 	}
 	now := Clock()
-	if now >= bubble {
+	if now >= decades {
 		now += time.Microsecond // the clock there has dropped what is less
 	}
 	return Deadline(now + timeout)
 }
 
 // InBubble reports whether the deadline is one of a goroutine in a bubble.
-func (d Deadline) InBubble() bool { return d != Never && time.Duration(d) >= bubble }
+func (d Deadline) InBubble() bool { return d != Never && time.Duration(d) >= decades }
 
 // Left returns the time until d: 0 if d has passed, math.MaxInt64 for Never.
 func (d Deadline) Left() time.Duration {
