@@ -3,6 +3,7 @@ package pyselect
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -99,13 +100,14 @@ func listError(set, i int, err error) error {
 // resolve appends the entries of a list.
 func resolve[F any](fds []sys.PollFd, set int, list []F) ([]sys.PollFd, error) {
 	fds = slices.Grow(fds, len(list))
-	events := listEvents[set]
+	entry := sys.Entry(0, listEvents[set])
 	if ints, ok := any(list).([]int); ok { // which need not be boxed one by one
 		for i, fd := range ints {
-			if _, err := checkFd(fd); err != nil {
+			if uint(fd) > math.MaxInt32 {
+				_, err := checkFd(fd)
 				return nil, listError(set, i, err)
 			}
-			fds = append(fds, sys.Entry(fd, events))
+			fds = append(fds, sys.For(entry, fd))
 		}
 		return fds, nil
 	}
@@ -114,7 +116,7 @@ func resolve[F any](fds []sys.PollFd, set int, list []F) ([]sys.PollFd, error) {
 		if err != nil {
 			return nil, listError(set, i, err)
 		}
-		fds = append(fds, sys.Entry(fd, events))
+		fds = append(fds, sys.For(entry, fd))
 	}
 	return fds, nil
 }

@@ -18,5 +18,11 @@ const (
 // Entry returns the PollFd of a descriptor.
 func Entry(fd int, events uint16) PollFd { return PollFd{Fd: fd, Events: events} }
 
+// For returns the entry for another descriptor.
+func For(f PollFd, fd int) PollFd {
+	f.Fd = fd
+	return f
+}
+
 // SetFound says what has been found.
 func SetFound(f *PollFd, revents uint16) { f.Revents = revents }

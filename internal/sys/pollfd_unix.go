@@ -21,8 +21,16 @@ func Entry(fd int, events uint16) PollFd {
 	return f
 }
 
+// For returns the entry for another descriptor.
+func For(f PollFd, fd int) PollFd {
+	f.Fd = int32(fd)
+	return f
+}
+
 // SetFound says what has been found.
 func SetFound(f *PollFd, revents uint16) { set(&f.Revents, revents) }
 
-// set is generic because AIX has unsigned events, unlike the others.
+// set and setBits are generic because AIX has unsigned events, unlike the others.
 func set[E int16 | uint16](p *E, events uint16) { *p = E(events) }
+
+func setBits[E int16 | uint16](p *E, events uint16) { *p |= E(events) }

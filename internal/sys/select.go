@@ -4,14 +4,8 @@ package sys
 
 import "sync"
 
-// The sets of an fdSets, and what an entry waits for in each.
-const (
-	readable = iota
-	writable
-	exceptional
-)
-
-var setEvents = [...]uint16{readable: In, writable: Out, exceptional: Pri}
+// setEvents is what an entry waits for in each of the sets: readable, writable, exceptional.
+var setEvents = [...]uint16{In, Out, Pri}
 
 var fdSetsPool = sync.Pool{New: func() any { return new(fdSets) }}
 
@@ -21,12 +15,14 @@ func Select(fds []PollFd, deadline Deadline) (n int, err error) {
 	sets := fdSetsPool.Get().(*fdSets)
 	defer fdSetsPool.Put(sets)
 	defer sets.reset()
+	all := uint16(0)
 	for i := range fds {
-		for set, event := range setEvents {
-			if uint16(fds[i].Events)&event != 0 {
-				if err := sets.add(set, int(fds[i].Fd)); err != nil {
-					return 0, err
-				}
+		all |= uint16(fds[i].Events)
+	}
+	for set, event := range setEvents {
+		if all&event != 0 {
+			if err := sets.add(set, event, fds); err != nil {
+				return 0, err
 			}
 		}
 	}
@@ -35,15 +31,11 @@ func Select(fds []PollFd, deadline Deadline) (n int, err error) {
 		return 0, err
 	}
 	for i := range fds {
-		found := uint16(0)
-		for set, event := range setEvents {
-			if uint16(fds[i].Events)&event != 0 && sets.has(set, int(fds[i].Fd)) {
-				found |= event
-			}
-		}
-		SetFound(&fds[i], found)
-		if found != 0 {
-			n++
+		fds[i].Revents = 0
+	}
+	for set, event := range setEvents {
+		if all&event != 0 {
+			n += sets.found(set, event, fds)
 		}
 	}
 	return n, nil

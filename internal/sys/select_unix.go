@@ -30,19 +30,29 @@ func (s *fdSets) reset() {
 	}
 }
 
-// add adds a descriptor to one of the sets. One that is not open may be refused with EBADF.
-func (s *fdSets) add(set, fd int) error {
-	word := fd / wordBits
-	if word >= len(s.in[set]) {
-		if err := s.grow(set, word+1, fd); err != nil {
+// add adds the descriptors that wait for an event to one of the sets. One that is not open may be refused with EBADF.
+func (s *fdSets) add(set int, event uint16, fds []PollFd) error {
+	in := s.in[set]
+	for i := range fds {
+		if uint16(fds[i].Events)&event == 0 {
+			continue
+		}
+		fd := uint(fds[i].Fd)
+		if word := fd / uint(wordBits); word < uint(len(in)) {
+			in[word] |= 1 << (fd % uint(wordBits))
+			continue
+		}
+		if err := s.grow(set, int(fd)); err != nil {
 			return err
 		}
+		in = s.in[set]
 	}
-	s.in[set][word] |= 1 << (fd % wordBits)
 	return nil
 }
 
-func (s *fdSets) grow(set, words, fd int) error {
+// grow adds a descriptor that needs more words.
+func (s *fdSets) grow(set, fd int) error {
+	words := fd/wordBits + 1
 	if words > cap(s.in[set]) {
 		// Only descriptors that exist are worth the memory.
 		if err := Probe(fd); err != nil {
@@ -51,6 +61,7 @@ func (s *fdSets) grow(set, words, fd int) error {
 		s.in[set] = append(make([]fdWord, 0, max(words, 1024/wordBits)), s.in[set]...)
 	}
 	s.in[set] = s.in[set][:words]
+	s.in[set][words-1] |= 1 << (fd % wordBits)
 	return nil
 }
 
@@ -111,8 +122,19 @@ func checkTable(nfds int) error {
 	return nil
 }
 
-// has reports whether the last wait found the descriptor ready in one of the sets.
-func (s *fdSets) has(set, fd int) bool {
-	word := fd / wordBits
-	return word < len(s.out[set]) && s.out[set][word]&(1<<(fd%wordBits)) != 0
+// found notes the event with the descriptors for which the last wait has found it in one of the sets, and returns for how many it
+// is the first one.
+func (s *fdSets) found(set int, event uint16, fds []PollFd) (n int) {
+	out := s.out[set]
+	for i := range fds {
+		f := &fds[i]
+		word, bit := uint(f.Fd)/uint(wordBits), uint(f.Fd)%uint(wordBits)
+		if uint16(f.Events)&event != 0 && word < uint(len(out)) && out[word]&(1<<bit) != 0 {
+			if f.Revents == 0 {
+				n++
+			}
+			setBits(&f.Revents, event)
+		}
+	}
+	return n
 }

@@ -23,9 +23,13 @@ func (s *fdSets) reset() {
 	}
 }
 
-// add adds a socket to one of the sets.
-func (s *fdSets) add(set, fd int) error {
-	s.in[set] = append(s.in[set], uintptr(fd))
+// add adds the sockets that wait for an event to one of the sets.
+func (s *fdSets) add(set int, event uint16, fds []PollFd) error {
+	for i := range fds {
+		if fds[i].Events&event != 0 {
+			s.in[set] = append(s.in[set], uintptr(fds[i].Fd))
+		}
+	}
 	return nil
 }
 
@@ -67,7 +71,7 @@ func (s *fdSets) wait(deadline Deadline) (int, error) {
 	}
 }
 
-// sortResults prepares the results for has. Winsock promises no order.
+// sortResults prepares the results for found. Winsock promises no order.
 func (s *fdSets) sortResults() {
 	for i, out := range s.out {
 		count := *(*uint32)(unsafe.Pointer(&out[0]))
@@ -76,10 +80,22 @@ func (s *fdSets) sortResults() {
 	}
 }
 
-// has reports whether the last wait found the socket ready in one of the sets.
-func (s *fdSets) has(set, fd int) bool {
-	_, found := slices.BinarySearch(s.out[set][1:], uintptr(fd))
-	return found
+// found notes the event with the sockets for which the last wait has found it in one of the sets, and returns for how many it is
+// the first one.
+func (s *fdSets) found(set int, event uint16, fds []PollFd) (n int) {
+	for i := range fds {
+		f := &fds[i]
+		if f.Events&event == 0 {
+			continue
+		}
+		if _, ok := slices.BinarySearch(s.out[set][1:], uintptr(f.Fd)); ok {
+			if f.Revents == 0 {
+				n++
+			}
+			f.Revents |= event
+		}
+	}
+	return n
 }
 
 // selectOnce wraps select, which takes microseconds.

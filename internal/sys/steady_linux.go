@@ -1,7 +1,7 @@
 package sys
 
 import (
-	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +22,7 @@ func Steady(fd int) bool {
 		return err == nil
 	case 0: // an anonymous inode, of which only the name says what it is
 		var name [32]byte
-		n, _ := unix.Readlink(fmt.Sprint("/proc/self/fd/", fd), name[:])
+		n, _ := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), name[:])
 		switch string(name[:max(n, 0)]) {
 		case "anon_inode:[eventfd]", "anon_inode:[timerfd]", "anon_inode:inotify":
 			return true

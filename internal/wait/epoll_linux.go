@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ type Epoll struct {
 	Waits
 	fd      *epollFd
 	odd     map[int]struct{} // descriptors that are not steady, or wait for EPOLLEXCLUSIVE: a thread has to wait for these
+	unknown []int32          // descriptors of which nobody has asked yet whether they are steady
 	foreign bool             // nobody knows what it watches
 	refused bool             // Go's poller does not take it
 	Bound   int              // on the events that can be ready, as far as is known
@@ -104,7 +106,10 @@ func (e *Epoll) Release() error { return e.fd.close() }
 
 // Add adds the descriptor of obj. The tag comes back with its events.
 func (e *Epoll) Add(fd int, obj any, events, tag uint32) error {
-	odd := events&unix.EPOLLEXCLUSIVE != 0 || !isSteady(obj, fd)
+	odd, known := events&unix.EPOLLEXCLUSIVE != 0, isSocket(obj)
+	if parked := e.fd.file != nil && !e.fd.closed; parked && !odd && !known {
+		odd, known = !sys.Steady(fd), true
+	}
 	if odd {
 		e.fd.unpark() // before Go's poller asks for it
 	}
@@ -114,20 +119,28 @@ func (e *Epoll) Add(fd int, obj any, events, tag uint32) error {
 		e.refused = true
 		err = e.control(unix.EPOLL_CTL_ADD, fd, events, tag)
 	}
-	if odd && err == nil {
-		if e.odd == nil {
-			e.odd = make(map[int]struct{})
-		}
-		e.odd[fd] = struct{}{}
+	switch {
+	case err != nil:
+	case odd:
+		e.addOdd(fd)
 		if e.way != InKernel {
 			e.Kick()
 		}
+	case !known:
+		e.unknown = append(e.unknown, int32(fd))
 	}
 	return err
 }
 
-// isSteady reports whether a file is steady. That sockets are need not be asked.
-func isSteady(obj any, fd int) bool {
+func (e *Epoll) addOdd(fd int) {
+	if e.odd == nil {
+		e.odd = make(map[int]struct{})
+	}
+	e.odd[fd] = struct{}{}
+}
+
+// isSocket reports whether an object is one for sure, which are steady.
+func isSocket(obj any) bool {
 	switch obj.(type) {
 	case *net.TCPConn, *net.UDPConn, *net.IPConn, *net.UnixConn, *net.TCPListener, *net.UnixListener:
 		return true
@@ -136,7 +149,18 @@ func isSteady(obj any, fd int) bool {
 	}:
 		return true
 	}
-	return sys.Steady(fd)
+	return false
+}
+
+// isSteady reports whether all that is in the set is steady, so that others than the one who waits may ask for it.
+func (e *Epoll) isSteady() bool {
+	for _, fd := range e.unknown {
+		if !sys.Steady(int(fd)) && sys.Probe(int(fd)) == nil { // what is closed is not in the set any more
+			e.addOdd(int(fd))
+		}
+	}
+	e.unknown = e.unknown[:0]
+	return e.Steady()
 }
 
 // Modify changes the events of a descriptor.
@@ -149,6 +173,12 @@ func (e *Epoll) Remove(fd int) error {
 	err := e.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
 	if err == nil {
 		delete(e.odd, fd)
+		for i := len(e.unknown) - 1; i >= 0; i-- {
+			if e.unknown[i] == int32(fd) {
+				e.unknown = slices.Delete(e.unknown, i, i+1)
+				break
+			}
+		}
 	}
 	return err
 }
@@ -197,7 +227,7 @@ func (e *Epoll) Found(n int, blocked bool) []unix.EpollEvent {
 // Look implements Set.
 func (e *Epoll) Look(room int) (int, error) {
 	e.looked = resize(e.looked, min(room, e.Bound))
-	return e.fd.look(e.looked, e.Steady())
+	return e.fd.look(e.looked, e.isSteady())
 }
 
 // Arm implements Set.
@@ -282,8 +312,8 @@ func (f *epollFd) look(events []unix.EpollEvent, brief bool) (int, error) {
 	return rest + withoutWaker(events[rest:rest+n]), err
 }
 
-// Steady reports whether all that is in the set is known to be, so that others than the one who waits may ask for it.
-func (e *Epoll) Steady() bool { return len(e.odd) == 0 && !e.foreign }
+// Steady reports whether all that is in the set is known to be steady.
+func (e *Epoll) Steady() bool { return len(e.unknown) == 0 && len(e.odd) == 0 && !e.foreign }
 
 // canPark prepares a park, or returns false if Go's poller does not take the descriptor.
 func (e *Epoll) canPark() bool {

@@ -34,11 +34,15 @@ func (w *Waits) choose(deadline sys.Deadline) {
 	w.way, w.pause = InKernel, false
 	switch s := w.set.(type) {
 	case *Epoll:
-		free := s.Steady() && !deadline.InBubble()
-		switch {
-		case s.Haunted:
+		if s.Haunted {
 			w.way, w.pause = Together, true
-		case free && forced == nowhere && alone && s.fd.watch():
+			break
+		}
+		if forced == nowhere && alone && s.fd.watch() {
+			break
+		}
+		free := !deadline.InBubble() && s.isSteady()
+		switch {
 		case free && forced != InKernel && forced != Together && s.canPark():
 			w.way = Parked
 		case (!free || w.apart || forced == InKernel || forced != Together && threads.Load() < few()) && s.fd.watch():
