@@ -1,0 +1,75 @@
+//go:build unix
+
+package pyselect_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
+)
+
+// A contextWait waits until a descriptor is readable.
+type contextWait struct {
+	name string
+	wait func(t *testing.T, fd int) func(ctx context.Context) (n int, err error)
+}
+
+var contextWaits = []contextWait{
+	{"Select", func(_ *testing.T, fd int) func(context.Context) (int, error) {
+		return func(ctx context.Context) (int, error) {
+			r, _, _, err := pyselect.SelectContext(ctx, []int{fd}, nil, nil)
+			return len(r), err
+		}
+	}},
+	{"Poll", func(t *testing.T, fd int) func(context.Context) (int, error) {
+		p := newPoll(t, fd)
+		return func(ctx context.Context) (int, error) {
+			events, err := p.PollContext(ctx)
+			return len(events), err
+		}
+	}},
+}
+
+func TestContexts(t *testing.T) {
+	for _, test := range contextWaits {
+		t.Run(test.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r, w := testkit.Pipe(t)
+			wait := test.wait(t, r)
+			wants := func(ctx context.Context, n int, want error) {
+				t.Helper()
+				if got, err := wait(ctx); got != n || err != want {
+					t.Errorf("%d ready, %v, want %d, %v", got, err, n, want)
+				}
+			}
+
+			// In the meantime, several times, and then with something that is ready.
+			for range 3 {
+				ctx, cancel := context.WithCancel(context.Background())
+				call := testkit.Go(t, func() { wants(ctx, 0, context.Canceled) }).Blocked()
+				cancel()
+				call.Wait()
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			call := testkit.Go(t, func() { wants(ctx, 1, nil) }).Blocked()
+			testkit.Write(t, w, "x")
+			call.Wait()
+			wants(ctx, 1, nil)
+
+			// One that is done does not look.
+			cancel()
+			wants(ctx, 0, context.Canceled)
+			testkit.Drain(t, r)
+
+			const timeout = 10 * time.Millisecond
+			testkit.Duration(t, timeout, func() {
+				ctx, cancel := context.WithTimeout(context.Background(), timeout)
+				defer cancel()
+				wants(ctx, 0, context.DeadlineExceeded)
+			})
+		})
+	}
+}
