@@ -794,31 +794,56 @@ func TestEpollUnreachable(t *testing.T) {
 func TestRegisteredObjectsAreKeptAlive(t *testing.T) {
 	testkit.NoLeaks(t)
 	r, _ := testkit.Pipe(t)
-	e, p := newEpoll(t, 0), pyselect.NewPoll()
-	closing := newEpoll(t, 0)
-	for _, test := range []struct {
-		name              string
-		register, release func(obj any) error
-	}{
-		{"Epoll", func(obj any) error { return e.Register(obj, pyselect.EPOLLIN) }, e.Unregister},
-		{"Poll", func(obj any) error { return p.Register(obj, pyselect.POLLIN) }, p.Unregister},
-		{"Close", func(obj any) error { return closing.Register(obj, pyselect.EPOLLIN) }, func(any) error { return closing.Close() }},
+	type set struct{ register, modify, release func(obj any) error }
+	epoll := func() (*pyselect.Epoll, set) {
+		e := newEpoll(t, 0)
+		return e, set{
+			func(obj any) error { return e.Register(obj, pyselect.EPOLLIN) },
+			func(obj any) error { return e.Modify(obj, pyselect.EPOLLOUT) },
+			e.Unregister,
+		}
+	}
+	for name, create := range map[string]func() set{
+		"Epoll": func() set {
+			_, s := epoll()
+			return s
+		},
+		"Epoll, Close": func() set {
+			e, s := epoll()
+			s.release = func(any) error { return e.Close() }
+			return s
+		},
+		"Poll": func() set {
+			p := pyselect.NewPoll()
+			return set{
+				func(obj any) error { return p.Register(obj, pyselect.POLLIN) },
+				func(obj any) error { return p.Modify(obj, pyselect.POLLOUT) },
+				p.Unregister,
+			}
+		},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			fd := dup(t, r)
-			check(t, test.register(os.NewFile(uintptr(fd), "pipe")))
+		keepsAlive := func(t *testing.T, s set, fd int, keep func(obj any) error) {
+			check(t, keep(os.NewFile(uintptr(fd), "pipe")))
 			collectGarbage(t)
 			if !isOpen(fd) {
 				t.Fatal("closed while registered")
 			}
-			check(t, test.release(fd))
+			check(t, s.release(fd))
 			testkit.Eventually(t, "the garbage collector to close the file", func() bool {
 				runtime.GC()
 				return !isOpen(fd)
 			})
+		}
+		t.Run(name+", Register", func(t *testing.T) {
+			s := create()
+			keepsAlive(t, s, dup(t, r), s.register)
+		})
+		t.Run(name+", Modify", func(t *testing.T) {
+			s, fd := create(), dup(t, r)
+			check(t, s.register(fd))
+			keepsAlive(t, s, fd, s.modify)
 		})
 	}
-	runtime.KeepAlive(p)
 }
 
 func TestEpollAllocations(t *testing.T) {

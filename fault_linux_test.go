@@ -86,7 +86,7 @@ func TestWaitsWithoutDescriptors(t *testing.T) {
 			testkit.NoLeaks(t)
 			r, w := testkit.Pipe(t)
 			wait := way.prepare(t, r)
-			testkit.NoMoreFds(t)
+			testkit.NoMoreFds(t, 0)
 			for _, timeout := range []time.Duration{50 * time.Microsecond, 3 * time.Millisecond} {
 				lateness(t, wait, timeout)
 			}

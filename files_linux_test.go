@@ -1,15 +1,11 @@
 package pyselect_test
 
 import (
-	"encoding/binary"
-	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -17,220 +13,64 @@ import (
 	"github.com/pyselect/pyselect/internal/testkit"
 )
 
-// A special file becomes ready for events when cause is called, in each round anew after reset. Some tell this only to the first
-// who asks: whoever waits for such a file must not let anybody else ask.
-type special struct {
-	fd     int
-	events pyselect.PollMask
-	cause  func()
-	reset  func()
-}
-
-var specials = []struct {
-	name   string
-	create func(t *testing.T) special
-}{
-	{"eventfd", func(t *testing.T) special {
-		fd := testkit.Eventfds(t, 1, 0)[0]
-		return special{fd, pyselect.POLLIN, func() { unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }, func() { testkit.Drain(t, fd) }}
-	}},
-	{"timerfd", func(t *testing.T) special {
-		fd := opened(t)(unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK))
-		soon := unix.ItimerSpec{Value: unix.Timespec{Nsec: 1}}
-		return special{fd, pyselect.POLLIN, func() { unix.TimerfdSettime(fd, 0, &soon, nil) }, func() { testkit.Drain(t, fd) }}
-	}},
-	{"signalfd", func(t *testing.T) special {
-		var set unix.Sigset_t
-		set.Val[0] = 1 << (unix.SIGWINCH - 1)
-		runtime.LockOSThread() // which this signal is for
-		t.Cleanup(runtime.UnlockOSThread)
-		check(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil))
-		t.Cleanup(func() { unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, nil) })
-		fd := opened(t)(unix.Signalfd(-1, &set, unix.SFD_CLOEXEC|unix.SFD_NONBLOCK))
-		pid, tid := unix.Getpid(), unix.Gettid()
-		return special{fd, pyselect.POLLIN, func() { unix.Tgkill(pid, tid, unix.SIGWINCH) }, func() { testkit.Drain(t, fd) }}
-	}},
-	{"inotify", func(t *testing.T) special {
-		fd := opened(t)(unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK))
-		dir := t.TempDir()
-		_, err := unix.InotifyAddWatch(fd, dir, unix.IN_CREATE)
-		check(t, err)
-		name := filepath.Join(dir, "file")
-		return special{fd, pyselect.POLLIN, func() { os.WriteFile(name, nil, 0o600) }, func() { os.Remove(name); testkit.Drain(t, fd) }}
-	}},
-	{"pty", func(t *testing.T) special {
-		fd := opened(t)(unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0))
-		check(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
-		n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-		check(t, err)
-		slave := opened(t)(unix.Open(fmt.Sprint("/dev/pts/", n), unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0))
-		return special{fd, pyselect.POLLIN, func() { unix.Write(slave, []byte("x")) }, func() { testkit.Drain(t, fd) }}
-	}},
-	{"netlink", func(t *testing.T) special {
-		fd := opened(t)(unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE))
-		check(t, unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
-		request := make([]byte, 24)
-		binary.NativeEndian.PutUint32(request, 24)
-		binary.NativeEndian.PutUint16(request[4:], unix.RTM_GETRULE) // an error or an end: an answer in any case
-		binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-		return special{fd, pyselect.POLLIN, func() { unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) }, func() { testkit.Drain(t, fd) }}
-	}},
-	{"pidfd", func(t *testing.T) special {
-		process, err := os.StartProcess("/bin/cat", []string{"cat"}, &os.ProcAttr{Files: []*os.File{pipeFile(t), os.Stderr, os.Stderr}})
-		if err != nil {
-			t.Skipf("no program can be started: %v", err)
-		}
-		fd := opened(t)(unix.PidfdOpen(process.Pid, 0))
-		t.Cleanup(func() { process.Kill(); process.Wait() })
-		return special{fd, pyselect.POLLIN, func() { process.Kill() }, nil}
-	}},
-	{"mount table", func(t *testing.T) special {
-		fd := opened(t)(unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0))
-		dir := t.TempDir()
-		if err := unix.Mount("none", dir, "tmpfs", 0, ""); err != nil {
-			t.Skipf("no file system can be mounted: %v", err)
-		}
-		check(t, unix.Unmount(dir, 0))
-		return special{fd, pyselect.POLLPRI | pyselect.POLLERR, func() { unix.Mount("none", dir, "tmpfs", 0, ""); unix.Unmount(dir, 0) }, func() { asked(fd) }}
-	}},
-	{"host name", func(t *testing.T) special {
-		fd := opened(t)(unix.Open("/proc/sys/kernel/hostname", unix.O_RDWR|unix.O_CLOEXEC, 0))
-		var name unix.Utsname
-		check(t, unix.Uname(&name))
-		same := []byte(unix.ByteSliceToString(name.Nodename[:]))
-		if err := unix.Sethostname(same); err != nil {
-			t.Skipf("the host name cannot be set: %v", err)
-		}
-		return special{fd, pyselect.POLLPRI | pyselect.POLLERR, func() { unix.Sethostname(same) }, func() { asked(fd) }}
-	}},
-	{"perf event", func(t *testing.T) special {
-		attr := unix.PerfEventAttr{
-			Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_PAGE_FAULTS,
-			Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})), Sample: 1, Wakeup: 1, Sample_type: unix.PERF_SAMPLE_IP,
-		}
-		type answer struct {
-			fd  int
-			err error
-		}
-		opens, faults := make(chan answer), make(chan chan bool)
-		go func() { // whose thread alone is watched
-			runtime.LockOSThread()
-			fd, err := unix.PerfEventOpen(&attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
-			opens <- answer{fd, err}
-			for done := range faults {
-				if page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON); err == nil {
-					page[0] = 1
-					unix.Munmap(page)
-				}
-				close(done)
-			}
-		}()
-		t.Cleanup(func() { close(faults) })
-		opening := <-opens
-		if opening.err != nil {
-			t.Skipf("no perf event can be opened: %v", opening.err)
-		}
-		fd := opened(t)(opening.fd, nil)
-		ring, err := unix.Mmap(fd, 0, 2*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-		if err != nil {
-			t.Skipf("no ring of perf events can be mapped: %v", err)
-		}
-		t.Cleanup(func() { unix.Munmap(ring) })
-		page := (*unix.PerfEventMmapPage)(unsafe.Pointer(&ring[0]))
-		return special{fd, pyselect.POLLIN, func() {
-			done := make(chan bool)
-			faults <- done
-			<-done
-		}, func() {
-			atomic.StoreUint64(&page.Data_tail, atomic.LoadUint64(&page.Data_head))
-			asked(fd)
-		}}
-	}},
-}
-
-// opened checks what opens a descriptor, which is closed at the end of the test.
-func opened(t *testing.T) func(fd int, err error) int {
-	return func(fd int, err error) int {
-		t.Helper()
-		if err != nil {
-			t.Skipf("the system, or its emulator, lacks it: %v", err)
-		}
-		t.Cleanup(func() { unix.Close(fd) })
-		return fd
-	}
-}
-
-func pipeFile(t *testing.T) *os.File {
-	r, w, err := os.Pipe()
-	check(t, err)
-	t.Cleanup(func() { r.Close(); w.Close() })
-	return r
-}
-
-// asked takes away what the file has to say.
-func asked(fd int) { unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLPRI}}, 0) }
-
 // Every event of a file of every kind arrives, in every facility, as with the bare system calls.
 func TestSpecialFiles(t *testing.T) {
-	for _, kind := range specials {
-		t.Run(kind.name, func(t *testing.T) {
-			if kind.name == "pidfd" {
-				testkit.NeedProcesses(t)
-			}
+	for _, kind := range testkit.Specials {
+		t.Run(kind.Name, func(t *testing.T) {
 			for _, facility := range []struct {
 				name    string
-				prepare func(t *testing.T, s special) waitFunc
+				prepare func(t *testing.T, s testkit.Special) waitFunc
 			}{
-				{"ppoll", func(_ *testing.T, s special) waitFunc {
-					fds := []unix.PollFd{{Fd: int32(s.fd), Events: int16(s.events)}}
+				{"ppoll", func(_ *testing.T, s testkit.Special) waitFunc {
+					fds := []unix.PollFd{{Fd: int32(s.Fd), Events: int16(s.Events)}}
 					return func(timeout time.Duration) (int, error) { return unix.Poll(fds, int(timeout/time.Millisecond)) }
 				}},
-				{"Select", func(_ *testing.T, s special) waitFunc {
+				{"Select", func(_ *testing.T, s testkit.Special) waitFunc {
 					return func(timeout time.Duration) (int, error) {
 						lists := [2][]int{}
-						if s.events&pyselect.POLLPRI != 0 {
-							lists[1] = []int{s.fd}
+						if s.Events&unix.POLLPRI != 0 {
+							lists[1] = []int{s.Fd}
 						} else {
-							lists[0] = []int{s.fd}
+							lists[0] = []int{s.Fd}
 						}
 						r, _, x, err := pyselect.Select(lists[0], nil, lists[1], timeout)
 						return len(r) + len(x), err
 					}
 				}},
-				{"Poll", func(t *testing.T, s special) waitFunc {
+				{"Poll", func(t *testing.T, s testkit.Special) waitFunc {
 					p := pyselect.NewPoll()
-					check(t, p.Register(s.fd, s.events))
+					check(t, p.Register(s.Fd, pyselect.PollMask(s.Events)))
 					return pollWait(p)
 				}},
-				{"Epoll", func(t *testing.T, s special) waitFunc {
+				{"Epoll", func(t *testing.T, s testkit.Special) waitFunc {
 					e := newEpoll(t, 0)
 					idle, _ := testkit.Pipe(t)
 					check(t, e.Register(idle, pyselect.EPOLLIN))
 					_, err := e.Poll(time.Millisecond, -1) // it has parked, and cannot any more
 					check(t, err)
-					check(t, e.Register(s.fd, pyselect.EpollMask(s.events)))
+					check(t, e.Register(s.Fd, pyselect.EpollMask(s.Events)))
 					return epollWait(e)
 				}},
 			} {
 				t.Run(facility.name, func(t *testing.T) {
-					s := kind.create(t)
+					s := kind.Open(t)
 					wait := facility.prepare(t, s)
 					rounds := 5
-					if s.reset == nil {
+					if s.Reset == nil {
 						rounds = 1
 					}
 					for round := range rounds {
-						if s.reset != nil {
-							s.reset()
+						if s.Reset != nil {
+							s.Reset()
 						}
 						var n int
 						var err error
-						if kind.name == "signalfd" {
-							s.cause() // this thread has to wait, and is the only one that the signal is for
+						if s.Thread {
+							s.Cause() // this thread has to wait, and is the only one that the signal is for
 							n, err = wait(testkit.Patience)
 						} else {
 							call := testkit.Go(t, func() { n, err = wait(testkit.Patience) }).Blocked()
-							s.cause()
+							s.Cause()
 							call.Wait()
 						}
 						if n == 0 || err != nil {
@@ -241,6 +81,97 @@ func TestSpecialFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A once is a file that tells only the first who asks that it is readable.
+type once struct {
+	*testkit.FuseFile
+	ready atomic.Bool
+}
+
+func openOnce(t *testing.T) *once {
+	o := new(once)
+	o.FuseFile = testkit.OpenFuse(t, func() bool { return o.ready.Swap(false) })
+	return o
+}
+
+func (o *once) cause() {
+	o.ready.Store(true)
+	o.Notify()
+}
+
+// What a small buffer had no room for is not asked for again.
+func TestSmallBufferLosesNothing(t *testing.T) {
+	testkit.NoLeaks(t)
+	idle, _ := testkit.Pipe(t)
+	var files []*once
+	var fds []int
+	for range 4 {
+		f := openOnce(t)
+		files, fds = append(files, f), append(fds, f.Fd)
+	}
+	e, p := newEpoll(t, 0), pyselect.NewPoll()
+	for _, test := range []struct {
+		name     string
+		register func(fd int) error
+		next     func() (fd int, n int, err error)
+	}{
+		{"Poll", func(fd int) error { return p.Register(fd, pyselect.POLLIN) }, func() (int, int, error) {
+			var buf [1]pyselect.PollEvent
+			n, err := p.PollInto(buf[:], 0)
+			return buf[0].Fd, n, err
+		}},
+		{"Epoll", func(fd int) error { return e.Register(fd, pyselect.EPOLLIN) }, func() (int, int, error) {
+			var buf [1]pyselect.EpollEvent
+			n, err := e.PollInto(buf[:], 0)
+			return buf[0].Fd, n, err
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, fd := range append(fds, idle) {
+				check(t, test.register(fd))
+			}
+			for _, f := range files {
+				f.cause()
+			}
+			var got []int
+			for range files {
+				fd, n, err := test.next()
+				if n != 1 || err != nil {
+					t.Fatalf("%d ready, %v", n, err)
+				}
+				got = append(got, fd)
+			}
+			if slices.Sort(got); !slices.Equal(got, fds) {
+				t.Errorf("%v are ready, want %v", got, fds)
+			}
+			if fd, n, err := test.next(); n != 0 || err != nil {
+				t.Errorf("fd %d is ready, %v", fd, err)
+			}
+		})
+	}
+}
+
+// A call that looks at a file may take long, which must not keep others from running, nor the garbage collector from stopping
+// them.
+func TestSlowFile(t *testing.T) {
+	procs := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(procs)
+	f := testkit.OpenFuse(t, func() bool {
+		runtime.GC()
+		return true
+	})
+	e, p := newEpoll(t, 0), newPoll(t, f.Fd)
+	check(t, e.Register(f.Fd, pyselect.EPOLLIN))
+	check(t, e.Modify(f.Fd, pyselect.EPOLLIN|pyselect.EPOLLRDNORM))
+	for _, timeout := range []time.Duration{0, time.Microsecond, pyselect.Forever} {
+		for name, wait := range map[string]waitFunc{"Select": selectWait(f.Fd), "Poll": pollWait(p), "Epoll": epollWait(e)} {
+			if n, err := wait(timeout); n == 0 || err != nil {
+				t.Errorf("%s, %v: %d ready, %v", name, timeout, n, err)
+			}
+		}
+	}
+	check(t, e.Unregister(f.Fd))
 }
 
 // With EPOLLEXCLUSIVE, the kernel wakes one of those who wait, which it takes only a thread in epoll_wait for.

@@ -18,13 +18,7 @@ import (
 	"github.com/pyselect/pyselect/internal/testkit"
 )
 
-// check ends the test if err is not nil.
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var check = testkit.Check
 
 // wantError checks what an error is and that its text has all of the words.
 func wantError(t testing.TB, err, want error, words ...string) {

@@ -49,6 +49,14 @@ func NoLeaks(t testing.TB) {
 	})
 }
 
+// Check ends the test if there is an error.
+func Check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Eventually waits until ok returns true, and fails the test if that takes too long.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
