@@ -20,8 +20,10 @@
 //
 // # Waiting
 //
-// Epoll parks the goroutine that waits, as a read from a net.Conn does, and occupies no thread; its documentation has the
-// exceptions. Select, Poll and Kqueue occupy a thread each while they wait: Go's poller cannot wait for them.
+// On Linux, a wait holds a thread only where that is cheaper, or right: the loop of a program that has one, the first few that
+// wait, and waits for files that are neither sockets, pipes, terminals, eventfds, timerfds nor inotify descriptors. All other
+// goroutines that wait are parked, however many they are. On the other systems every wait holds a thread, and Go ends a program
+// with more than ten thousand. A context ends a wait of PollContext and its like; Close ends those of an Epoll or a Kqueue.
 //
 // # Errors
 //

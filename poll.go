@@ -100,8 +100,7 @@ func (p *Poll) Unregister(fd any) error {
 // A timeout of zero does not wait; [Forever] and any negative one wait without end, so that a time.Until that has passed
 // must not be given as it is. Python takes milliseconds here.
 //
-// The error is ErrConcurrentPoll while another goroutine polls, and otherwise wraps an *os.SyscallError. Poll occupies a
-// thread while it waits.
+// The error is ErrConcurrentPoll while another goroutine polls, and otherwise wraps an *os.SyscallError.
 func (p *Poll) Poll(timeout time.Duration) ([]PollEvent, error) {
 	return p.poll(context.Background(), nil, math.MaxInt, timeout)
 }

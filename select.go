@@ -30,7 +30,7 @@ import (
 //
 // The error is os.ErrInvalid for a negative timeout, unix.EBADF for a descriptor that is not open, which the text names
 // with its place in the lists, what Fileno returns for an object that is not waitable, and otherwise wraps an
-// *os.SyscallError; nothing is ready then. Select occupies a thread while it waits. It is safe for concurrent use.
+// *os.SyscallError; nothing is ready then. Select is safe for concurrent use.
 func Select[F any](rlist, wlist, xlist []F, timeout time.Duration) (readable, writable, exceptional []F, err error) {
 	if timeout < 0 {
 		err = fmt.Errorf("pyselect: select: timeout %v is negative, want Forever to wait without end: %w", timeout, os.ErrInvalid)

@@ -13,7 +13,7 @@ import (
 	"github.com/pyselect/pyselect/internal/wait"
 )
 
-// EpollSelector waits with epoll(7), without occupying a thread. It mirrors Python's selectors.EpollSelector.
+// EpollSelector waits with epoll(7). It mirrors Python's selectors.EpollSelector.
 //
 // It cannot watch regular files: registering one is unix.EPERM. An object that is closed while registered stays registered
 // until it is unregistered. It is never reported again, except perhaps while a duplicate of its descriptor is open: unregister

@@ -13,7 +13,7 @@ import (
 	"github.com/pyselect/pyselect/internal/wait"
 )
 
-// KqueueSelector waits with kqueue(2), which occupies a thread. It mirrors Python's selectors.KqueueSelector.
+// KqueueSelector waits with kqueue(2), and holds a thread meanwhile. It mirrors Python's selectors.KqueueSelector.
 //
 // An object that is closed while registered is never reported again, and stays registered until it is unregistered. On
 // FreeBSD, that the reading end of a pipe was closed is reported once for the writing end. macOS refuses some devices, as

@@ -8,7 +8,7 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// PollSelector waits with poll(2), which occupies a thread. It mirrors Python's selectors.PollSelector.
+// PollSelector waits with poll(2). It mirrors Python's selectors.PollSelector.
 //
 // It reports in the order of registration. Regular files are always ready. An object that is closed while registered is
 // reported as ready until it is unregistered.

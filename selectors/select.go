@@ -6,7 +6,7 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// SelectSelector waits with select(2), which occupies a thread. It mirrors Python's selectors.SelectSelector.
+// SelectSelector waits with select(2). It mirrors Python's selectors.SelectSelector.
 //
 // It reports in the order of registration. Regular files are always ready. While an object is registered that has been
 // closed, Select fails with unix.EBADF and names its descriptor.
