@@ -112,17 +112,14 @@ func TestWaitTakesItsTime(t *testing.T) {
 				0, 1, 50 * time.Microsecond, 300 * time.Microsecond, time.Millisecond,
 				1700 * time.Microsecond, 2300 * time.Microsecond, 20 * time.Millisecond,
 			} {
-				var late []time.Duration
-				for range 20 {
-					late = append(late, lateness(t, wait, timeout))
+				// With Go's timers alone all would be nearly a millisecond late. On a busy machine most are anyway.
+				const exact, least, most = 500 * time.Microsecond, 10, 1000
+				best := time.Duration(math.MaxInt64)
+				for i := 0; i < least || best >= exact && i < most; i++ {
+					best = min(best, lateness(t, wait, timeout))
 				}
-				slices.Sort(late)
-				if median := late[len(late)/2]; median >= 5*time.Millisecond {
-					t.Errorf("%v: half of the waits are at least %v late", timeout, median)
-				}
-				// Go's timers alone would be up to a millisecond late, always.
-				if late[0] >= 500*time.Microsecond {
-					t.Errorf("%v: all waits are at least %v late", timeout, late[0])
+				if best >= exact {
+					t.Errorf("%v: all waits are at least %v late", timeout, best)
 				}
 			}
 		})
