@@ -6,12 +6,10 @@ import (
 	"errors"
 	"math"
 	"os"
-	"runtime/metrics"
 	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,7 +226,7 @@ func TestEpollWaitersOccupyNoThreads(t *testing.T) {
 			start = time.Now()
 			close(begin)
 			if test.want != nil {
-				testkit.Eventually(t, "the goroutines to wait", func() bool { return parked() >= waiters })
+				testkit.Eventually(t, "the goroutines to wait", func() bool { return testkit.Parked() >= waiters })
 				for _, e := range epolls {
 					check(t, e.Close())
 				}
@@ -244,65 +242,22 @@ func TestEpollWaitersOccupyNoThreads(t *testing.T) {
 // Nor does one of a crowd that waits in select or poll, or one of more epolls than Go's poller may watch for one file.
 func TestCrowdsOccupyNoThreads(t *testing.T) {
 	for _, test := range []struct {
-		name       string
-		waiters    int
-		newThreads int
-		prepare    func(t *testing.T, own, quit int) waitFunc
+		name    string
+		size    int
+		threads int
+		prepare func(t *testing.T, own, common int) waitFunc
 	}{
-		{"Select", 3000, 16, func(_ *testing.T, own, quit int) waitFunc { return selectWait(own, quit) }},
-		{"Poll", 3000, 16, func(t *testing.T, own, quit int) waitFunc { return pollWait(newPoll(t, own, quit)) }},
+		{"Select", 3000, 16, func(_ *testing.T, own, common int) waitFunc { return selectWait(own, common) }},
+		{"Poll", 3000, 16, func(t *testing.T, own, common int) waitFunc { return pollWait(newPoll(t, own, common)) }},
 		{"Epoll", 3000, 16, func(t *testing.T, own, _ int) waitFunc { return epollWait(newEpoll(t, 0, own)) }},
-		{"Epoll, all of one file", 2000, 32, func(t *testing.T, _, quit int) waitFunc { return epollWait(newEpoll(t, 0, quit)) }},
+		{"Epoll, with one file of all", 2000, 32, func(t *testing.T, own, common int) waitFunc { return epollWait(newEpoll(t, 0, own, common)) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			testkit.NoLeaks(t)
-			testkit.NeedFds(t, 4*test.waiters+200)
-			quit, end := testkit.Pipe(t)
-			waits, owns, others := make([]waitFunc, test.waiters), make([]int, test.waiters), make([]int, test.waiters)
-			for i := range waits {
-				owns[i], others[i] = testkit.Pipe(t)
-				waits[i] = test.prepare(t, owns[i], quit)
-			}
-			shares := strings.HasSuffix(test.name, "all of one file")
-			threads := pprof.Lookup("threadcreate").Count()
-			var woken atomic.Int32
-			var all sync.WaitGroup
-			for _, wait := range waits {
-				all.Go(func() {
-					n, err := wait(pyselect.Forever)
-					if n != 1 || err != nil {
-						t.Errorf("%d ready, %v", n, err)
-					}
-					woken.Add(1)
-				})
-			}
-			testkit.Eventually(t, "the goroutines to wait", func() bool { return parked() >= test.waiters-16 })
-			if !shares { // each can be woken alone
-				for i, other := range others[:10] {
-					testkit.Write(t, other, "x")
-					testkit.Eventually(t, "one to wake", func() bool { return woken.Load() > int32(i) })
-				}
-				if n := woken.Load(); n != 10 {
-					t.Errorf("%d have woken, want 10", n)
-				}
-			}
-			if test.name == "Epoll" {
-				for _, other := range others[10:] {
-					testkit.Write(t, other, "x")
-				}
-			}
-			testkit.Write(t, end, "x")
-			all.Wait()
-			if created := pprof.Lookup("threadcreate").Count() - threads; created > test.newThreads {
-				t.Errorf("%d threads were created, want no more than %d", created, test.newThreads)
-			}
+			testkit.Crowd(t, test.size, test.threads, func(own, common int) func() (int, error) {
+				wait := test.prepare(t, own, common)
+				return func() (int, error) { return wait(pyselect.Forever) }
+			})
 		})
 	}
-}
-
-// parked returns the number of goroutines that wait, but not in a system call.
-func parked() int {
-	sample := []metrics.Sample{{Name: "/sched/goroutines/waiting:goroutines"}}
-	metrics.Read(sample)
-	return int(sample[0].Value.Uint64())
 }

@@ -3,6 +3,7 @@ package selectors_test
 import (
 	"testing"
 
+	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/internal/wait"
 	"github.com/pyselect/pyselect/selectors"
@@ -35,4 +36,23 @@ func (k kind) blocking(way wait.Way, name string) kind {
 		return create(t)
 	}
 	return k
+}
+
+func TestCrowdsOccupyNoThreads(t *testing.T) {
+	for _, k := range kinds[:3] {
+		t.Run(k.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			testkit.Crowd(t, 2000, 32, func(own, common int) func() (int, error) {
+				sel, err := k.create(t)
+				testkit.Check(t, err)
+				t.Cleanup(func() { testkit.Check(t, sel.Close()) })
+				register(t, sel, own, read, nil)
+				register(t, sel, common, read, nil)
+				return func() (int, error) {
+					ready, err := sel.Select(pyselect.Forever)
+					return len(ready), err
+				}
+			})
+		})
+	}
 }
