@@ -75,6 +75,9 @@ func EpollWait(epfd int, events []unix.EpollEvent, deadline Deadline) (int, erro
 // noPwait2 says that the kernel has no epoll_pwait2, which came with Linux 5.11.
 var noPwait2 atomic.Bool
 
+// A timespec64 is what the newer system calls take, also where a long has 32 bits.
+type timespec64 struct{ sec, nsec int64 }
+
 // epollWait wraps epoll_pwait2(2), or epoll_pwait(2), which takes milliseconds: it is asked for whole ones then, and what is
 // left in the end is slept in naps.
 func epollWait(epfd int, events []unix.EpollEvent, timeout time.Duration) (int, syscall.Errno) {
@@ -82,8 +85,8 @@ func epollWait(epfd int, events []unix.EpollEvent, timeout time.Duration) (int, 
 	msec := ^uintptr(0)
 	if timeout != time.Duration(Never) {
 		if !noPwait2.Load() {
-			var buf unix.Timespec
-			ts := timespec(&buf, timeout)
+			left := min(timeout, longest)
+			ts := &timespec64{int64(left / time.Second), int64(left % time.Second)}
 			n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(unsafe.Pointer(ts)), 0, 0)
 			if errno != unix.ENOSYS {
 				return int(n), errno
