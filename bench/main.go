@@ -28,6 +28,7 @@ type bench struct {
 	quick  bool
 	rounds int
 	sample time.Duration // how long one measurement takes
+	procs  int           // GOMAXPROCS of what measures, unless zero
 	wanted *regexp.Regexp
 	self   string // this program
 	dir    string // the programs that have been built
@@ -79,6 +80,12 @@ func (b *bench) run(out string) (err error) {
 		return err
 	}
 	if err := b.measureQuantities(&report); err != nil {
+		return err
+	}
+	if err := b.measureCrowds(&report); err != nil {
+		return err
+	}
+	if err := b.measureLateness(&report); err != nil {
 		return err
 	}
 	if err := b.measureServers(&report); err != nil {

@@ -34,11 +34,12 @@ type contestant struct {
 	shape
 }
 
-// A sample is what one measurement yields: the nanoseconds of one operation, or whatever else the work measures.
-type sample struct{ value, allocs float64 }
+// A sample is what one measurement yields: the nanoseconds and the allocations of one operation, or whatever else the work
+// measures.
+type sample struct{ value, more float64 }
 
-func value(s sample) float64  { return s.value }
-func allocs(s sample) float64 { return s.allocs }
+func value(s sample) float64 { return s.value }
+func more(s sample) float64  { return s.more }
 
 // measure lets a process do the work.
 func (b *bench) measure(c contestant) (sample, error) {
@@ -52,10 +53,13 @@ func (b *bench) measure(c contestant) (sample, error) {
 	default:
 		cmd = command(b.self, append([]string{"-worker", string(c.by)}, args...)...)
 	}
+	if b.procs > 0 {
+		cmd.Env = append(cmd.Environ(), fmt.Sprint("GOMAXPROCS=", b.procs))
+	}
 	out, err := cmd.Output()
 	var s sample
 	if err == nil {
-		_, err = fmt.Sscan(strings.TrimSpace(string(out))+" 0", &s.value, &s.allocs)
+		_, err = fmt.Sscan(strings.TrimSpace(string(out))+" 0", &s.value, &s.more)
 	}
 	if err != nil {
 		return s, fmt.Errorf("%s in %s: %w", c.work, c.by, err)
@@ -138,4 +142,29 @@ func (t *table) write(report *strings.Builder) {
 		}
 	}
 	fmt.Fprintf(report, "%s\n\n| %s |\n| %s |\n%s\n", t.intro, strings.Join(t.head, " | "), strings.Join(align, " | "), t.rows.String())
+}
+
+// A verdict is what the targets of a row are, and which of them are missed.
+type verdict struct{ targets, missed []string }
+
+func (v *verdict) add(target string, met bool, of string) {
+	v.targets = append(v.targets, target)
+	if !met {
+		v.missed = append(v.missed, of)
+	}
+}
+
+// cells returns the last two cells of the row.
+func (v verdict) cells() []string {
+	result := "met"
+	switch {
+	case len(v.targets) == 0:
+		result = ""
+	case len(v.missed) == 0:
+	case len(v.targets) == 1:
+		result = "**not met**"
+	default:
+		result = "**not met**: " + strings.Join(v.missed, ", ")
+	}
+	return []string{strings.Join(v.targets, ", "), result}
 }

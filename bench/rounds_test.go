@@ -45,7 +45,7 @@ func TestVerdict(t *testing.T) {
 		{map[impl]float64{xsys: 0.9, cpython: 0.2, allocations: 1}, "met"},
 		{map[impl]float64{xsys: 1, cpython: 0.2, allocations: 2}, "**not met**: x/sys, allocations"},
 	} {
-		got := verdict(limits, test.measured)
+		got := judge(limits, test.measured).cells()
 		if got[0] != "≤ 0.90 x/sys, ≤ 1/3 CPython, allocations ≤ 1" || got[1] != test.want {
 			t.Errorf("verdict is %q, want %q", got, test.want)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/selectors"
+	"github.com/pyselect/pyselect/socket"
 )
 
 // A setup prepares a work with the descriptors to watch, of which some are ready, and returns a function that does it n
@@ -22,14 +23,16 @@ type setup func(fds []int, ready int) func(n int)
 
 var works = map[impl]map[string]setup{
 	xsys: {
-		"epoll":       xsysEpoll,
-		"poll":        xsysPoll,
-		"select":      xsysSelect,
-		"modify":      xsysModify,
-		"register":    xsysRegister,
-		"pingpong":    xsysPingPong(-1),
-		"pingpong-1s": xsysPingPong(1000),
-		"syscall":     xsysSyscall,
+		"epoll":           xsysEpoll,
+		"poll":            xsysPoll,
+		"select":          xsysSelect,
+		"modify":          xsysModify,
+		"register":        xsysRegister,
+		"register-socket": xsysRegisterSocket,
+		"pingpong":        pingPong(xsysEpollWait, pyselect.Forever),
+		"pingpong-1s":     pingPong(xsysEpollWait, time.Second),
+		"pingpong-poll":   pingPong(xsysPollWait, pyselect.Forever),
+		"syscall":         xsysSyscall,
 	},
 	here: {
 		"epoll":                epollPollInto,
@@ -43,16 +46,20 @@ var works = map[impl]map[string]setup{
 		"modify":               epollModify,
 		"selector-modify":      selectorModify,
 		"selector-modify-data": selectorModifyData,
-		"register":             epollRegister,
+		"register":             func(fds []int, _ int) func(n int) { return epollRegister(fds[0]) },
 		"selector-register":    selectorRegister,
-		"pingpong":             epollPingPong(pyselect.Forever),
-		"pingpong-1s":          epollPingPong(time.Second),
-		"selector-pingpong":    selectorPingPong,
+		"register-socket":      registerSocket,
+		"register-conn":        registerConn,
+		"pingpong":             pingPong(epollWait, pyselect.Forever),
+		"pingpong-1s":          pingPong(epollWait, time.Second),
+		"pingpong-poll":        pingPong(pollWait, pyselect.Forever),
+		"pingpong-select":      pingPong(selectWait, pyselect.Forever),
+		"selector-pingpong":    pingPong(selectorWait(selectors.NewEpollSelector), pyselect.Forever),
 	},
 }
 
 // work is what a process does that measures: args are the implementation, the work, the numbers of descriptors watched and
-// ready, and the milliseconds that it is to take. It prints the nanoseconds and the allocations of one operation.
+// ready, and the milliseconds that it is to take. It prints a sample.
 func work(args []string) {
 	watched, err := strconv.Atoi(args[2])
 	check(err)
@@ -62,7 +69,8 @@ func work(args []string) {
 	check(err)
 
 	if quantity := quantityWorks[args[1]]; quantity != nil {
-		fmt.Println(quantity(watched))
+		measured := quantity(watched)
+		fmt.Println(measured.value, measured.more)
 		return
 	}
 	prepare := works[impl(args[0])][args[1]]
@@ -135,11 +143,16 @@ func xsysEpoll(fds []int, ready int) func(n int) {
 	}
 }
 
-func xsysPoll(fds []int, ready int) func(n int) {
-	entries, polled := make([]unix.PollFd, len(fds)), make([]unix.PollFd, len(fds))
+func pollFds(fds []int) []unix.PollFd {
+	entries := make([]unix.PollFd, len(fds))
 	for i, fd := range fds {
 		entries[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	}
+	return entries
+}
+
+func xsysPoll(fds []int, ready int) func(n int) {
+	entries, polled := pollFds(fds), make([]unix.PollFd, len(fds))
 	return func(n int) {
 		for range n {
 			n, err := unix.Poll(entries, 0)
@@ -185,6 +198,11 @@ func xsysModify(fds []int, _ int) func(n int) {
 			event.Events ^= unix.EPOLLIN | unix.EPOLLOUT
 		}
 	}
+}
+
+func xsysRegisterSocket([]int, int) func(n int) {
+	ends := socketpair()
+	return xsysRegister(ends[:], 0)
 }
 
 func xsysRegister(fds []int, _ int) func(n int) {
@@ -235,11 +253,16 @@ func epollPollSlice(fds []int, ready int) func(n int) {
 	}
 }
 
-func pollPollInto(fds []int, ready int) func(n int) {
-	p, events := pyselect.NewPoll(), make([]pyselect.PollEvent, len(fds))
+func newPoll(fds ...int) *pyselect.Poll {
+	p := pyselect.NewPoll()
 	for _, fd := range fds {
 		check(p.Register(fd, pyselect.POLLIN))
 	}
+	return p
+}
+
+func pollPollInto(fds []int, ready int) func(n int) {
+	p, events := newPoll(fds...), make([]pyselect.PollEvent, len(fds))
 	return func(n int) {
 		for range n {
 			n, err := p.PollInto(events, 0)
@@ -320,14 +343,35 @@ func selectorModifyData(fds []int, _ int) func(n int) {
 	}
 }
 
-func epollRegister(fds []int, _ int) func(n int) {
+func epollRegister(obj any) func(n int) {
 	e := newEpoll()
 	return func(n int) {
 		for range n {
-			check(e.Register(fds[0], pyselect.EPOLLIN))
-			check(e.Unregister(fds[0]))
+			check(e.Register(obj, pyselect.EPOLLIN))
+			check(e.Unregister(obj))
 		}
 	}
+}
+
+func registerSocket([]int, int) func(n int) { return epollRegister(newSocket()) }
+
+func registerConn([]int, int) func(n int) {
+	conn, err := newSocket().NetConn()
+	check(err)
+	return epollRegister(conn)
+}
+
+// newSocket returns one end of a socketpair, of which the other stays open.
+func newSocket() *socket.Socket {
+	s, err := socket.Adopt(socketpair()[0])
+	check(err)
+	return s
+}
+
+func socketpair() (ends [2]int) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	check(err)
+	return ends
 }
 
 func selectorRegister(fds []int, _ int) func(n int) {
@@ -342,61 +386,95 @@ func selectorRegister(fds []int, _ int) func(n int) {
 	}
 }
 
-// pingPong passes a byte to and fro between two goroutines. Each waits for its end of a socketpair with what newWait
-// returns for it.
-func pingPong(newWait func(fd int) (wait func() (int, error))) func(n int) {
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
-	check(err)
-	player := func(end int) func(n int) {
-		wait := newWait(end)
-		return func(n int) {
-			var buf [1]byte
-			for range n {
-				ready, err := wait()
-				checkReady(ready, 1, err)
-				_, err = unix.Read(end, buf[:])
-				check(err)
-				_, err = unix.Write(end, buf[:])
-				check(err)
-			}
+// A waiter prepares to wait until one of the descriptors is readable, and returns a function that waits and says how many
+// are.
+type waiter func(fds ...int) (wait func(timeout time.Duration) (ready int, err error))
+
+func xsysEpollWait(fds ...int) func(time.Duration) (int, error) {
+	epfd, events := rawEpoll(fds...), make([]unix.EpollEvent, len(fds))
+	return func(timeout time.Duration) (int, error) {
+		return restarted(func() (int, error) { return unix.EpollWait(epfd, events, milliseconds(timeout)) })
+	}
+}
+
+func xsysPollWait(fds ...int) func(time.Duration) (int, error) {
+	entries := pollFds(fds)
+	return func(timeout time.Duration) (int, error) {
+		return restarted(func() (int, error) { return unix.Poll(entries, milliseconds(timeout)) })
+	}
+}
+
+func xsysPpollWait(fds ...int) func(time.Duration) (int, error) {
+	entries := pollFds(fds)
+	return func(timeout time.Duration) (int, error) {
+		ts := unix.NsecToTimespec(int64(timeout))
+		return restarted(func() (int, error) { return unix.Ppoll(entries, &ts, nil) })
+	}
+}
+
+// restarted repeats a system call that a signal of Go's scheduler has interrupted.
+func restarted(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); err != unix.EINTR {
+			return n, err
 		}
 	}
-	const forever = 1<<63 - 1
-	pong := player(ends[1])
-	go pong(forever)
-	_, err = unix.Write(ends[0], []byte("x"))
-	check(err)
-	return player(ends[0])
 }
 
-func xsysPingPong(msec int) setup {
+func milliseconds(timeout time.Duration) int {
+	if timeout == pyselect.Forever {
+		return -1
+	}
+	return int(timeout.Milliseconds())
+}
+
+func selectWait(fds ...int) func(time.Duration) (int, error) {
+	return func(timeout time.Duration) (int, error) {
+		readable, _, _, err := pyselect.Select(fds, nil, nil, timeout)
+		return len(readable), err
+	}
+}
+
+func pollWait(fds ...int) func(time.Duration) (int, error) {
+	p, events := newPoll(fds...), make([]pyselect.PollEvent, len(fds))
+	return func(timeout time.Duration) (int, error) { return p.PollInto(events, timeout) }
+}
+
+func epollWait(fds ...int) func(time.Duration) (int, error) {
+	e, events := newEpoll(fds...), make([]pyselect.EpollEvent, len(fds))
+	return func(timeout time.Duration) (int, error) { return e.PollInto(events, timeout) }
+}
+
+func selectorWait[S selectors.BaseSelector](create func() (S, error)) waiter {
+	return func(fds ...int) func(time.Duration) (int, error) {
+		sel, buf := newSelector(create, fds...), make([]selectors.Ready, len(fds))
+		return func(timeout time.Duration) (int, error) { return sel.SelectInto(buf, timeout) }
+	}
+}
+
+// pingPong passes a byte to and fro between two goroutines, each of which waits for its end of a socketpair.
+func pingPong(prepare waiter, timeout time.Duration) setup {
 	return func([]int, int) func(n int) {
-		return pingPong(func(fd int) func() (int, error) {
-			epfd, events := rawEpoll(fd), make([]unix.EpollEvent, 1)
-			return func() (int, error) {
-				for {
-					// The signals of Go's scheduler interrupt it.
-					if n, err := unix.EpollWait(epfd, events, msec); err != unix.EINTR {
-						return n, err
-					}
+		ends := socketpair()
+		player := func(end int) func(n int) {
+			wait := prepare(end)
+			return func(n int) {
+				var buf [1]byte
+				for range n {
+					ready, err := wait(timeout)
+					checkReady(ready, 1, err)
+					_, err = unix.Read(end, buf[:])
+					check(err)
+					_, err = unix.Write(end, buf[:])
+					check(err)
 				}
 			}
-		})
+		}
+		const forever = 1<<63 - 1
+		pong := player(ends[1])
+		go pong(forever)
+		_, err := unix.Write(ends[0], []byte("x"))
+		check(err)
+		return player(ends[0])
 	}
-}
-
-func epollPingPong(timeout time.Duration) setup {
-	return func([]int, int) func(n int) {
-		return pingPong(func(fd int) func() (int, error) {
-			e, events := newEpoll(fd), make([]pyselect.EpollEvent, 1)
-			return func() (int, error) { return e.PollInto(events, timeout) }
-		})
-	}
-}
-
-func selectorPingPong([]int, int) func(n int) {
-	return pingPong(func(fd int) func() (int, error) {
-		sel, buf := newSelector(selectors.NewEpollSelector, fd), make([]selectors.Ready, 1)
-		return func() (int, error) { return sel.SelectInto(buf, pyselect.Forever) }
-	})
 }

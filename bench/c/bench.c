@@ -106,6 +106,12 @@ static void register_setup(void)
 	check((epfd = epoll_create1(EPOLL_CLOEXEC)) >= 0, "epoll_create1");
 }
 
+static void register_socket_setup(void)
+{
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0, "socketpair");
+	register_setup();
+}
+
 static void register_work(long n)
 {
 	while (n-- > 0) {
@@ -114,13 +120,14 @@ static void register_work(long n)
 	}
 }
 
-static int ends[2], msec = -1;
+static int ends[2], msec = -1, by_poll;
 
 static void pass(int end, int epfd)
 {
 	struct epoll_event event;
+	struct pollfd entry = {.fd = end, .events = POLLIN};
 	char byte;
-	check(epoll_wait(epfd, &event, 1, msec) == 1, "epoll_wait");
+	check((by_poll ? poll(&entry, 1, msec) : epoll_wait(epfd, &event, 1, msec)) == 1, "wait");
 	check(read(end, &byte, 1) == 1, "read");
 	check(write(end, &byte, 1) == 1, "write");
 }
@@ -145,6 +152,12 @@ static void pingpong_setup(void)
 static void pingpong_1s_setup(void)
 {
 	msec = 1000;
+	pingpong_setup();
+}
+
+static void pingpong_poll_setup(void)
+{
+	by_poll = 1;
 	pingpong_setup();
 }
 
@@ -173,8 +186,10 @@ static const struct {
 	{"select", select_setup, select_work},
 	{"modify", epoll_setup, modify_work},
 	{"register", register_setup, register_work},
+	{"register-socket", register_socket_setup, register_work},
 	{"pingpong", pingpong_setup, pingpong_work},
 	{"pingpong-1s", pingpong_1s_setup, pingpong_work},
+	{"pingpong-poll", pingpong_poll_setup, pingpong_work},
 	{"pingpong-pinned", pingpong_pinned_setup, pingpong_work},
 	{NULL},
 };

@@ -1,4 +1,5 @@
 """The waits in CPython. Usage: bench.py WORK WATCHED READY MILLISECONDS; prints the nanoseconds that one operation takes."""
+import functools
 import os
 import resource
 import select
@@ -13,6 +14,7 @@ work, watched, ready, sample = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), 
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 fds = [os.eventfd((i + 1) * ready // watched - i * ready // watched, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for i in range(watched)]
+ends = socket.socketpair()
 
 
 def repeat(call, *args):
@@ -74,9 +76,9 @@ def selector_modify(a, b):
     return setup
 
 
-def register(create, events):
+def register(create, events, obj=None):
     def setup():
-        e, fd = create(), fds[0]
+        e, fd = create(), obj or fds[0]
 
         def run(n):
             for _ in range(n):
@@ -86,20 +88,29 @@ def register(create, events):
     return setup
 
 
-def pingpong(create, wait, events, timeout):
+def waiter(create, wait, events, timeout=None):
+    def prepare(fd):
+        e = create()
+        e.register(fd, events)
+        return functools.partial(getattr(e, wait), timeout)
+    return prepare
+
+
+def select_waiter(fd):
+    return functools.partial(select.select, [fd], [], [])
+
+
+def pingpong(prepare):
     def setup():
         def player(end):
-            e, fd = create(), end.fileno()
-            e.register(fd, events)
+            fd = end.fileno()
+            call = prepare(fd)
 
             def run(n):
-                call = getattr(e, wait)
                 for _ in range(n):
-                    call(timeout)
+                    call()
                     os.write(fd, os.read(fd, 1))
             return run
-        global ends
-        ends = socket.socketpair()
         threading.Thread(target=player(ends[1]), args=(sys.maxsize,), daemon=True).start()
         ends[0].send(b"x")
         return player(ends[0])
@@ -117,10 +128,13 @@ works = {
     "selector-modify": selector_modify((selectors.EVENT_WRITE,), (selectors.EVENT_READ,)),
     "selector-modify-data": selector_modify((selectors.EVENT_READ, "a"), (selectors.EVENT_READ, "b")),
     "register": register(select.epoll, select.EPOLLIN),
+    "register-socket": register(select.epoll, select.EPOLLIN, ends[0]),
     "selector-register": register(selectors.EpollSelector, selectors.EVENT_READ),
-    "pingpong": pingpong(select.epoll, "poll", select.EPOLLIN, None),
-    "pingpong-1s": pingpong(select.epoll, "poll", select.EPOLLIN, 1),
-    "selector-pingpong": pingpong(selectors.EpollSelector, "select", selectors.EVENT_READ, None),
+    "pingpong": pingpong(waiter(select.epoll, "poll", select.EPOLLIN)),
+    "pingpong-1s": pingpong(waiter(select.epoll, "poll", select.EPOLLIN, 1)),
+    "pingpong-poll": pingpong(waiter(select.poll, "poll", select.POLLIN)),
+    "pingpong-select": pingpong(select_waiter),
+    "selector-pingpong": pingpong(waiter(selectors.EpollSelector, "select", selectors.EVENT_READ)),
 }
 
 
