@@ -15,8 +15,8 @@ import (
 var quantityWorks = map[string]func(count int) sample{
 	"heap-int":    heapPerKey(func(fd int) any { return fd }),
 	"heap-file":   heapPerKey(func(fd int) any { return os.NewFile(uintptr(fd), "") }),
-	"epoll-bytes": bytesPerWaiter(crowd{prepare: epollWait, own: true}, func(m runtime.MemStats) uint64 { return m.HeapAlloc + m.StackInuse }),
-	"select-heap": bytesPerWaiter(crowd{prepare: selectWait, own: true, common: true}, func(m runtime.MemStats) uint64 { return m.HeapAlloc }),
+	"epoll-bytes": epollBytes,
+	"select-heap": selectHeap,
 	"pause":       pauseBeside(pollWait),
 	"xsys-pause":  pauseBeside(xsysPollWait),
 }
@@ -41,13 +41,24 @@ func heapPerKey(fileobj func(fd int) any) func(count int) sample {
 	}
 }
 
-// bytesPerWaiter measures the bytes of each goroutine of a crowd.
-func bytesPerWaiter(c crowd, bytes func(runtime.MemStats) uint64) func(count int) sample {
-	return func(count int) sample {
-		before := bytes(memory())
-		c.gather(count)
-		return sample{value: float64(bytes(memory())-before) / float64(count)}
+// epollBytes measures the heap and the stack of each goroutine of a crowd.
+func epollBytes(count int) sample {
+	before := memory()
+	crowd{prepare: epollWait, own: true}.gather(count)
+	after := memory()
+	return sample{value: float64(after.HeapAlloc+after.StackInuse-before.HeapAlloc-before.StackInuse) / float64(count)}
+}
+
+// selectHeap measures by how much the heap of a goroutine that waits in Select for two descriptors is larger than that of one that
+// does nothing.
+func selectHeap(count int) sample {
+	before := memory().HeapAlloc
+	for range count {
+		go func() { select {} }()
 	}
+	idle := memory().HeapAlloc
+	crowd{prepare: selectWait, own: true, common: true}.gather(count)
+	return sample{value: (float64(memory().HeapAlloc-idle) - float64(idle-before)) / float64(count)}
 }
 
 // memory returns what is in use after a garbage collection.

@@ -26,7 +26,7 @@ var quantities = []quantity{
 	{"Heap for each descriptor registered in an EpollSelector", contestant{here, "heap-int", shape{5_000, 0}}, nil, " bytes", 80},
 	{"Heap for each *os.File registered in an EpollSelector", contestant{here, "heap-file", shape{5_000, 0}}, nil, " bytes", 80},
 	{"Heap and stack of a goroutine that waits in an Epoll, and its Epoll", contestant{here, "epoll-bytes", shape{5_000, 0}}, nil, " bytes", 4096},
-	{"Heap of a goroutine that waits in Select for two descriptors", contestant{here, "select-heap", shape{5_000, 0}}, nil, " bytes", 1024},
+	{"Heap of a goroutine that waits in Select for two descriptors, beyond that of one that does nothing", contestant{here, "select-heap", shape{5_000, 0}}, nil, " bytes", 1024},
 	{"Pause of the garbage collector beside Poll.PollInto of 15,000 with a timeout of 0, against unix.Poll",
 		contestant{here, "pause", shape{15_000, 0}}, &contestant{xsys, "xsys-pause", shape{15_000, 0}}, "", 2},
 }

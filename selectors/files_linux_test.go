@@ -84,15 +84,16 @@ func TestChangeDuringReport(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
 		other, _ := testkit.Pipe(t)
 		var ready atomic.Bool
-		var change *testkit.Call
+		changes := make(chan *testkit.Call, 1)
 		f := testkit.OpenFuse(t, func() bool {
 			if !ready.Swap(false) {
 				return false
 			}
-			change = testkit.Go(t, func() { register(t, sel, other, read, nil) })
+			change := testkit.Go(t, func() { register(t, sel, other, read, nil) })
 			if !k.kernel { // a change of the kernel's set waits for the answer
 				change.Wait()
 			}
+			changes <- change
 			return true
 		})
 		first, _ := testkit.Pipe(t)
@@ -104,6 +105,6 @@ func TestChangeDuringReport(t *testing.T) {
 		ready.Store(true)
 		f.Notify()
 		s.ends(t, key.Fd, read)
-		change.Wait()
+		(<-changes).Wait()
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,6 +35,7 @@ type Epoll struct {
 	n     int
 	err   error
 	try   func(fd uintptr) bool
+	alarm Alarm
 }
 
 // An epollFd is one descriptor of an Epoll, which has another one after a Rebuild.
@@ -69,7 +71,12 @@ func EpollFromFd(fd int) *Epoll { return wrapEpoll(ownEpollFd(fd), 1<<16, true) 
 func wrapEpoll(fd *epollFd, bound int, foreign bool) *Epoll {
 	e := &Epoll{fd: fd, Bound: bound, foreign: foreign}
 	e.LookFirst = true
-	e.try = e.tryToFind
+	e.try = func(uintptr) bool {
+		e.tries++
+		e.n, e.err = e.armed.look(e.found, true)
+		return e.n > 0 || e.err != nil || e.tries > 1
+	}
+	e.alarm.ring = e.unblock
 	e.Init(e)
 	return e
 }
@@ -154,13 +161,29 @@ func isSocket(obj any) bool {
 
 // isSteady reports whether all that is in the set is steady, so that others than the one who waits may ask for it.
 func (e *Epoll) isSteady() bool {
+	if len(e.unknown) > 0 {
+		aside(e.inspect)
+	}
+	return e.Steady()
+}
+
+func (e *Epoll) inspect() {
 	for _, fd := range e.unknown {
 		if !sys.Steady(int(fd)) && sys.Probe(int(fd)) == nil { // what is closed is not in the set any more
 			e.addOdd(int(fd))
 		}
 	}
 	e.unknown = e.unknown[:0]
-	return e.Steady()
+}
+
+// aside calls a function on a goroutine of its own: what is rare must not enlarge the stacks of all goroutines that wait.
+func aside(f func()) {
+	done := make(chan struct{})
+	go func() {
+		f()
+		close(done)
+	}()
+	<-done
 }
 
 // Modify changes the events of a descriptor.
@@ -327,9 +350,22 @@ func (e *Epoll) canPark() bool {
 		}
 		return true
 	}
+	aside(e.open)
+	return f.file != nil && !f.closed
+}
+
+// opening lets one descriptor at a time be opened for parking: when its table has to grow, the kernel lets all who open one sleep,
+// each with a thread.
+var opening sync.Mutex
+
+// open puts a duplicate of the descriptor into Go's poller.
+func (e *Epoll) open() {
+	opening.Lock()
+	defer opening.Unlock()
+	f := e.fd
 	fd, err := unix.FcntlInt(uintptr(f.number), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return false
+		return
 	}
 	unix.SetNonblock(fd, true)
 	f.file, f.closed = os.NewFile(uintptr(fd), "epoll"), false
@@ -338,9 +374,7 @@ func (e *Epoll) canPark() bool {
 	if err != nil || f.file.SetReadDeadline(time.Time{}) != nil {
 		e.refused = true
 		f.unpark()
-		return false
 	}
-	return true
 }
 
 // unpark takes the descriptor out of Go's poller, which ends a park, and reports whether it was there.
@@ -355,17 +389,14 @@ func (f *epollFd) unpark() bool {
 
 // park waits in Go's poller. That is edge-triggered: it does not report again what was ready when it was prepared for the wait,
 // so that the first try comes after that.
-func (e *Epoll) park() (int, error) {
-	if e.armed.conn.Read(e.try) != nil {
+func (e *Epoll) park(deadline sys.Deadline) (int, error) {
+	e.alarm.Set(deadline)
+	ended := e.armed.conn.Read(e.try)
+	e.alarm.Stop()
+	if ended != nil {
 		return -1, nil
 	}
 	return e.n, e.err
-}
-
-func (e *Epoll) tryToFind(uintptr) bool {
-	e.tries++
-	e.n, e.err = e.armed.look(e.found, true)
-	return e.n > 0 || e.err != nil || e.tries > 1
 }
 
 // unblock ends a park.

@@ -71,7 +71,7 @@ func (l *lot) join(t *ticket, fds []sys.PollFd) bool {
 			return false
 		}
 	}
-	l.open()
+	Prepare()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {

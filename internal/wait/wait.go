@@ -54,8 +54,7 @@ type Waits struct {
 	apart  bool // it cannot be among others
 	pause  bool // it ends by itself, soon
 	ticket *ticket
-	alarm  Alarm
-	left   sync.Cond
+	left   chan struct{} // closed at its end; nil unless Close waits for that
 }
 
 var lastID atomic.Uint64
@@ -63,8 +62,6 @@ var lastID atomic.Uint64
 // Init prepares the waits for a set that is used many times, by many goroutines.
 func (w *Waits) Init(set Set) {
 	w.set, w.turn, w.id = set, NewTurn(), lastID.Add(1)
-	w.left.L = &w.Mutex
-	w.alarm.ring = w.ring
 	Prepare()
 }
 
@@ -81,8 +78,11 @@ func (w *Waits) Close(release func() error) error {
 	}
 	w.closed = true
 	w.Kick()
-	for w.way != nowhere {
-		w.left.Wait()
+	if w.way != nowhere {
+		w.left = make(chan struct{})
+		w.Unlock()
+		<-w.left
+		w.Lock()
 	}
 	return release()
 }
@@ -97,80 +97,98 @@ func (w *Waits) Wakeup() {
 // is found by Look, at once, if the timeout is not positive. Errors are os.ErrClosed, ctx.Err(), and those of the set and of
 // report.
 func (w *Waits) Wait(ctx context.Context, room int, timeout time.Duration, report Report) error {
+	c := call{room: room, report: report}
+	over, err := w.begin(ctx, &c, timeout)
+	if over || err != nil {
+		return err
+	}
+	var stop func() bool
+	if ctx.Done() != nil {
+		stop = context.AfterFunc(ctx, w.lockAndKick)
+	}
+	if w.turn == nil || w.turn.Take(c.deadline, ctx.Done()) {
+		w.mayEnd, w.apart = stop != nil, false
+		for !over && err == nil {
+			if over, err = w.once(ctx, &c); !over && err == nil {
+				over, err = c.deadline.Left() == 0, ctx.Err()
+			}
+		}
+		if w.turn != nil {
+			w.turn.Leave()
+		}
+	} else if err = ctx.Err(); err == nil {
+		err = w.lastLook(&c)
+	}
+	if stop != nil {
+		stop()
+	}
 	w.Lock()
+	w.waiting--
+	w.Unlock()
+	return err
+}
+
+// A call is one of Wait. It is not passed on as single arguments: what waits has to fit into the smallest stack of a goroutine.
+type call struct {
+	room     int
+	report   Report
+	deadline sys.Deadline
+}
+
+// begin looks, if that is promising or all that is to be done, and reports whether the wait is over.
+func (w *Waits) begin(ctx context.Context, c *call, timeout time.Duration) (over bool, err error) {
+	w.Lock()
+	defer w.Unlock()
 	switch err := ctx.Err(); {
 	case w.closed:
-		w.Unlock()
-		return os.ErrClosed
+		return false, os.ErrClosed
 	case err != nil:
-		w.Unlock()
-		return err
+		return false, err
 	case timeout <= 0 || w.LookFirst:
 		// A Wakeup is for those that wait, if there are any.
-		over, err := w.look(room, report, w.waiting == 0)
+		over, err := w.look(c, w.waiting == 0)
 		if over || err != nil || timeout <= 0 {
-			w.Unlock()
-			return err
+			return true, err
 		}
 	}
+	c.deadline = sys.After(timeout)
 	w.waiting++
-	w.Unlock()
-	defer w.leave()
+	return false, nil
+}
 
-	deadline, done := sys.After(timeout), ctx.Done()
-	if done != nil {
-		stop := context.AfterFunc(ctx, func() {
-			w.Lock()
-			defer w.Unlock()
-			w.Kick()
-		})
-		defer stop()
-	}
-	if w.turn != nil {
-		if !w.turn.Take(deadline, done) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			w.Lock()
-			defer w.Unlock()
-			_, err := w.look(room, report, true)
-			return err
-		}
-		defer w.turn.Leave()
-	}
-	w.mayEnd, w.apart = done != nil, false
-	for {
-		over, err := w.once(ctx, room, deadline, report)
-		switch {
-		case over || err != nil:
-			return err
-		case done != nil && ctx.Err() != nil:
-			return ctx.Err()
-		case deadline.Left() == 0:
-			return nil
-		}
-	}
+func (w *Waits) lockAndKick() {
+	w.Lock()
+	defer w.Unlock()
+	w.Kick()
+}
+
+// lastLook is for a wait that has not had its turn in time.
+func (w *Waits) lastLook(c *call) error {
+	w.Lock()
+	defer w.Unlock()
+	_, err := w.look(c, true)
+	return err
 }
 
 // once blocks once and reports. Whoever wants to end the block records the reason and kicks under the lock. So either the
 // reason is seen before the block, or the kick ends it.
-func (w *Waits) once(ctx context.Context, room int, deadline sys.Deadline, report Report) (over bool, err error) {
+func (w *Waits) once(ctx context.Context, c *call) (over bool, err error) {
 	w.Lock()
 	defer w.Unlock()
 	if w.closed || w.woken {
-		return w.look(room, report, true)
+		return w.look(c, true)
 	}
 	if ctx.Err() != nil {
 		return false, nil
 	}
-	w.choose(deadline)
-	if err := w.set.Arm(room, w.way == InKernel); err != nil {
+	w.choose(c.deadline)
+	if err := w.set.Arm(c.room, w.way == InKernel); err != nil {
 		w.vacate()
 		w.way = nowhere
 		return false, err
 	}
 	w.Unlock()
-	n, err := w.block(deadline)
+	n, err := w.block(c.deadline)
 	w.Lock()
 	w.settle()
 	switch {
@@ -179,9 +197,9 @@ func (w *Waits) once(ctx context.Context, room int, deadline sys.Deadline, repor
 	case err != nil:
 		return false, err
 	case n < 0:
-		return w.look(room, report, true)
+		return w.look(c, true)
 	case n > 0:
-		if over, err = report(n, true); err != nil {
+		if over, err = c.report(n, true); err != nil {
 			return false, err
 		}
 	}
@@ -189,13 +207,13 @@ func (w *Waits) once(ctx context.Context, room int, deadline sys.Deadline, repor
 }
 
 // look looks and reports. The wait is over if there is something, or if Wakeup was called and this is one that it wakes.
-func (w *Waits) look(room int, report Report, wakes bool) (over bool, err error) {
+func (w *Waits) look(c *call, wakes bool) (over bool, err error) {
 	if w.closed {
 		return false, os.ErrClosed
 	}
-	n, err := w.set.Look(room)
+	n, err := w.set.Look(c.room)
 	if err == nil && n > 0 {
-		over, err = report(n, false)
+		over, err = c.report(n, false)
 	}
 	if err != nil {
 		return false, err
@@ -207,12 +225,6 @@ func (w *Waits) takeWakeup() bool {
 	woken := w.woken
 	w.woken = false
 	return woken
-}
-
-func (w *Waits) leave() {
-	w.Lock()
-	defer w.Unlock()
-	w.waiting--
 }
 
 // A Way is one to block.
@@ -246,7 +258,7 @@ func (w *Waits) settle() {
 	}
 	w.vacate()
 	w.way = nowhere
-	if w.closed {
-		w.left.Broadcast()
+	if w.left != nil {
+		close(w.left)
 	}
 }

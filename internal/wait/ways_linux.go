@@ -87,9 +87,7 @@ func (w *Waits) isAlone() bool {
 func (w *Waits) block(deadline sys.Deadline) (n int, err error) {
 	switch w.way {
 	case Parked:
-		w.alarm.Set(deadline)
-		defer w.alarm.Stop()
-		return w.set.(*Epoll).park()
+		return w.set.(*Epoll).park(deadline)
 	case Together:
 		return w.share(deadline)
 	}
