@@ -11,11 +11,12 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 const startupEnv = "PYSELECT_TEST_STARTUP"
 
-// In a process of its own, before anything has started Go's poller.
+// In a process of its own, before anything has started Go's poller. Standard input is a pipe.
 func init() {
 	test := os.Getenv(startupEnv)
 	if test == "" {
@@ -54,19 +55,44 @@ func init() {
 		exhaust(2)
 		_, err := pyselect.NewEpoll()
 		fmt.Println(err)
+	case "exact":
+		wait.Force.Store(int32(wait.Together))
+		best := time.Hour
+		for range 1000 {
+			start := time.Now()
+			pyselect.Select([]int{0}, nil, nil, 300*time.Microsecond)
+			best = min(best, time.Since(start))
+		}
+		fmt.Println(best < 800*time.Microsecond, best >= 300*time.Microsecond)
+	default:
+		wait.Force.Store(int32(wait.Together))
+		var left int
+		fmt.Sscanf(test, "select with %d left", &left)
+		exhaust(left)
+		r, w, x, err := pyselect.Select([]int{0}, nil, nil, 5*time.Millisecond)
+		fmt.Println(len(r)+len(w)+len(x), err)
 	}
 	os.Exit(0)
 }
 
-// Go's runtime ends a process that is out of descriptors when the runtime needs its poller for the first time.
-func TestStartupOutOfDescriptors(t *testing.T) {
+// Go's runtime ends a process that is out of descriptors when the runtime needs its poller for the first time. And what all waits
+// share is there from the first one on.
+func TestStartup(t *testing.T) {
 	for _, test := range []struct{ name, want string }{
 		{"wait", "0 <nil>\n"},
 		{"create with one left", "pyselect: epoll: eventfd: too many open files\n"},
 		{"create with two left", "pyselect: epoll: epoll_create1: too many open files\n"},
+		{"select with 0 left", "0 <nil>\n"},
+		{"select with 1 left", "0 <nil>\n"},
+		{"select with 2 left", "0 <nil>\n"},
+		{"select with 3 left", "0 <nil>\n"},
+		{"select with 4 left", "0 <nil>\n"},
+		{"exact", "true true\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			out, err := testkit.Itself(t, startupEnv+"="+test.name).CombinedOutput()
+			itself := testkit.Itself(t, startupEnv+"="+test.name)
+			itself.Stdin = pipeFile(t)
+			out, err := itself.CombinedOutput()
 			if exit, ok := err.(*exec.ExitError); err != nil && !ok {
 				t.Skipf("no program can be started: %v", err)
 			} else if string(out) != test.want {
@@ -74,4 +100,11 @@ func TestStartupOutOfDescriptors(t *testing.T) {
 			}
 		})
 	}
+}
+
+func pipeFile(t *testing.T) *os.File {
+	r, w, err := os.Pipe()
+	check(t, err)
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r
 }

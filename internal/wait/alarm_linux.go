@@ -109,7 +109,7 @@ type exactClock struct {
 func (c *exactClock) open() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.file != nil {
+	if c.file != nil || sys.StartGoPoller() != nil {
 		return
 	}
 	if fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err == nil {

@@ -43,7 +43,7 @@ type place struct {
 func (l *lot) open() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file != nil {
+	if l.file != nil || sys.StartGoPoller() != nil {
 		return
 	}
 	fd, err := sys.EpollCreate()
