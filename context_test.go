@@ -4,6 +4,8 @@ package pyselect_test
 
 import (
 	"context"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +72,61 @@ func TestContexts(t *testing.T) {
 				defer cancel()
 				wants(ctx, 0, context.DeadlineExceeded)
 			})
+		})
+	}
+}
+
+// A lateContext is done when a wait has begun, and what it calls then is late.
+type lateContext struct {
+	context.Context
+	done  chan struct{}
+	asked atomic.Bool // since it is done
+}
+
+func (c *lateContext) Done() <-chan struct{} { return c.done }
+
+func (c *lateContext) Err() error {
+	select {
+	case <-c.done:
+		if !c.asked.Swap(true) { // by the wait, which holds the lock
+			for range 100 {
+				runtime.Gosched() // to what is called, which needs the lock
+			}
+		}
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+func (c *lateContext) AfterFunc(f func()) (stop func() bool) {
+	close(c.done)
+	go f()
+	return func() bool { return false }
+}
+
+// A context does no harm to a later wait, which may use the same memory.
+func TestContextIsLate(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the call comes when this goroutine waits again
+	for _, test := range contextWaits {
+		t.Run(test.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r, w := testkit.Pipe(t)
+			wait := test.wait(t, r)
+			for range 10 {
+				late := &lateContext{Context: context.Background(), done: make(chan struct{})}
+				if n, err := wait(late); n != 0 || err != context.Canceled {
+					t.Fatalf("%d ready, %v, want the context's error", n, err)
+				}
+				go func() {
+					runtime.Gosched()
+					testkit.Write(t, w, "x")
+				}()
+				if n, err := wait(context.Background()); n != 1 || err != nil {
+					t.Fatalf("%d ready, %v, want 1", n, err)
+				}
+				testkit.Drain(t, r)
+			}
 		})
 	}
 }

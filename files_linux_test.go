@@ -2,6 +2,7 @@ package pyselect_test
 
 import (
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // Every event of a file of every kind arrives, in every facility, as with the bare system calls.
@@ -69,7 +71,8 @@ func TestSpecialFiles(t *testing.T) {
 							s.Cause() // this thread has to wait, and is the only one that the signal is for
 							n, err = wait(testkit.Patience)
 						} else {
-							call := testkit.Go(t, func() { n, err = wait(testkit.Patience) }).Blocked()
+							call := testkit.Go(t, func() { n, err = wait(testkit.Patience) })
+							call.BlockedOrDone() // another process may have caused it
 							s.Cause()
 							call.Wait()
 						}
@@ -80,6 +83,76 @@ func TestSpecialFiles(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// Nor does one get lost of a file that is registered while a goroutine waits in another way than is right for this file, or is
+// closed before the first wait and lives on in a duplicate.
+func TestSpecialFilesDuringWait(t *testing.T) {
+	for name, way := range map[string]wait.Way{"parked": wait.Parked, "together": wait.Together} {
+		t.Run(name, func(t *testing.T) {
+			testkit.Force(t, way)
+			var n int
+			var err error
+			f, idle := openOnce(t), readable(t)
+			testkit.Drain(t, idle)
+			for range 20 {
+				e := newEpoll(t, 0, idle)
+				call := testkit.Go(t, func() { n, err = epollWait(e)(testkit.Patience) }).Blocked()
+				check(t, e.Register(f.Fd, pyselect.EPOLLIN))
+				f.cause()
+				call.Wait()
+				if n != 1 || err != nil {
+					t.Fatalf("%d ready, %v", n, err)
+				}
+				check(t, e.Close())
+			}
+
+			e, fd := newEpoll(t, 0, idle), testkit.Dup(t, f.Fd, 0)
+			check(t, e.Register(fd, pyselect.EPOLLIN))
+			testkit.Close(t, fd)
+			call := testkit.Go(t, func() { n, err = epollWait(e)(testkit.Patience) }).Blocked()
+			f.cause()
+			call.Wait()
+			if n != 1 || err != nil {
+				t.Fatalf("after close: %d ready, %v", n, err)
+			}
+		})
+	}
+}
+
+// A set is parked again when the file for which it could not be has been unregistered or closed, and its number used again.
+func TestSteadyAgain(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, _ := testkit.Pipe(t)
+	const waiters, newThreads = 100, 16
+	var epolls [waiters]*pyselect.Epoll
+	for i := range epolls {
+		e := newEpoll(t, 0)
+		fd, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		check(t, err)
+		check(t, e.Register(fd, pyselect.EPOLLPRI))
+		if i%2 == 0 {
+			check(t, e.Unregister(fd))
+			unix.Close(fd)
+		} else {
+			check(t, unix.Dup2(r, fd)) // closes it
+			defer unix.Close(fd)
+			check(t, e.Register(fd, pyselect.EPOLLIN))
+		}
+		epolls[i] = e
+	}
+	before := pprof.Lookup("threadcreate").Count()
+	var calls []*testkit.Call
+	for _, e := range epolls {
+		calls = append(calls, testkit.Go(t, func() { e.Poll(pyselect.Forever, -1) }).Blocked())
+	}
+	if created := pprof.Lookup("threadcreate").Count() - before; created > newThreads {
+		t.Errorf("%d threads were created, want no more than %d", created, newThreads)
+	}
+	for i, e := range epolls {
+		check(t, e.Close())
+		calls[i].Wait()
 	}
 }
 

@@ -261,3 +261,52 @@ func TestCrowdsOccupyNoThreads(t *testing.T) {
 		})
 	}
 }
+
+// Somebody who waits for a hang-up alone is not passed over when somebody else is woken.
+func TestTogetherForHangUp(t *testing.T) {
+	testkit.NoLeaks(t)
+	testkit.Force(t, wait.Together)
+	a, b := testkit.Socketpair(t)
+	silent, reader := pyselect.NewPoll(), newPoll(t, a)
+	check(t, silent.Register(a, 0))
+	wants := func(p *pyselect.Poll, events pyselect.PollMask) *testkit.Call {
+		return testkit.Go(t, func() {
+			found, err := p.Poll(pyselect.Forever)
+			check(t, err)
+			equal(t, "ready", found, pyselect.PollEvent{Fd: a, Events: events})
+		}).Blocked()
+	}
+	hangup, read := wants(silent, pyselect.POLLHUP), wants(reader, pyselect.POLLIN)
+	testkit.Write(t, b, "x")
+	read.Wait()
+	hangup.Blocked()
+	testkit.Close(t, b)
+	hangup.Wait()
+}
+
+// A descriptor that has hung up is not exceptional. Many who ask only for that wait without threads all the same.
+func TestHungUpOccupiesNoThreads(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := testkit.Socketpair(t)
+	testkit.Close(t, b)
+	testkit.Crowd(t, 200, 16, func(own, common int) func() (int, error) {
+		return func() (int, error) {
+			r, _, x, err := pyselect.Select([]int{own, common}, nil, []int{a}, pyselect.Forever)
+			return len(r) + len(x), err
+		}
+	})
+}
+
+// A loop that has been alone is one of many later.
+func TestLonersOccupyNoThreads(t *testing.T) {
+	testkit.NoLeaks(t)
+	testkit.Crowd(t, 200, 16, func(own, common int) func() (int, error) {
+		e := newEpoll(t, 0, own, common)
+		for range 40 {
+			if _, err := e.Poll(time.Microsecond, -1); err != nil {
+				t.Error(err)
+			}
+		}
+		return func() (int, error) { return epollWait(e)(pyselect.Forever) }
+	})
+}

@@ -5,7 +5,6 @@ package selectors
 import (
 	"errors"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -63,7 +62,7 @@ func (e *epollSet) add(key *SelectorKey) error {
 	}
 	if err == nil {
 		e.insert(key)
-		e.ep.Bound = e.count
+		e.bound()
 	}
 	return err
 }
@@ -79,7 +78,7 @@ func (e *epollSet) modify(key *SelectorKey) error {
 func (e *epollSet) remove(fd int) {
 	e.ep.Remove(fd) // This fails if the descriptor has been closed. Should the kernel go on reporting it, report will find out.
 	e.delete(fd)
-	e.ep.Bound = max(e.count, 1)
+	e.bound()
 }
 
 func epollEvents(events Event) (mask uint32) {
@@ -93,69 +92,47 @@ func epollEvents(events Event) (mask uint32) {
 }
 
 func (e *epollSet) report(dst []Ready, room, n int, blocked bool) (_ []Ready, err error) {
-	none := dst
-	for n > 0 && err == nil {
+	for asked := min(room, e.ep.Bound); n > 0 && err == nil; n, err = e.ep.Look(asked) {
 		if dst == nil {
 			dst = make([]Ready, 0, n)
 		}
-		ghosts := 0
+		dst = dst[:0]
+		ghosts := false
 		for _, event := range e.ep.Found(n, blocked) {
 			if key := e.lookup(int(event.Fd), uint32(event.Pad)); key == nil {
-				ghosts++
+				ghosts = true
 			} else if len(dst) < room {
 				dst = append(dst, Ready{key, readyEvents(event.Events, unix.EPOLLIN, unix.EPOLLOUT) & key.Events})
 			}
 		}
 		switch {
-		case ghosts == 0:
+		case !ghosts || blocked && len(dst) > 0:
 			return dst, nil
-		case blocked && len(dst) == 0: // what has come is perhaps of keys that have been unregistered during the block
-			blocked = false
-			n, err = e.ep.Look(room)
-			continue
+		case blocked: // perhaps they have been unregistered during the block
+		case e.rebuild() == nil:
+		case n == asked && len(dst) < room: // they may have taken the room of others
+			e.ep.Bound *= 2
+			defer e.bound()
+		default:
+			e.ep.Haunted = len(dst) == 0
+			return dst, nil
 		}
-		// Nothing can have been unregistered since the look. So this is a descriptor that was closed and could then not be
-		// removed from the kernel's set, because its file lives on in a duplicate. It may have taken the room of another.
-		if len(dst) == 0 && e.rebuild() == nil {
-			dst = none
-			n, err = e.ep.Look(room)
-			continue
-		}
-		return e.reportRest(dst, room)
+		blocked, asked = false, e.ep.Bound
 	}
-	return dst, err
-}
-
-// reportRest appends keys that are ready and are not in dst yet, however many events are nobody's.
-func (e *epollSet) reportRest(dst []Ready, room int) ([]Ready, error) {
-	for size := 2*e.count + 16; len(dst) < room; size *= 2 {
-		e.ep.Bound = size
-		n, err := e.ep.Look(size)
-		e.ep.Bound = max(e.count, 1)
-		if err != nil {
-			return dst, err
-		}
-		for _, event := range e.ep.Found(n, false) {
-			key := e.lookup(int(event.Fd), uint32(event.Pad))
-			if key != nil && len(dst) < room && !slices.ContainsFunc(dst, func(r Ready) bool { return r.Key == key }) {
-				dst = append(dst, Ready{key, readyEvents(event.Events, unix.EPOLLIN, unix.EPOLLOUT) & key.Events})
-			}
-		}
-		if n < size {
-			break
-		}
-	}
-	e.ep.Haunted = len(dst) == 0
-	return dst, nil
+	return dst[:0], err
 }
 
 var errTooOften = errors.New("rebuilt too often")
 
-// rebuild replaces the kernel's set by one that has the registered descriptors only. That is not done too often: while it may
+// bound tells how many descriptors can be ready.
+func (e *epollSet) bound() { e.ep.Bound = max(e.count, 1) }
+
+// rebuild replaces the kernel's set by one that has the registered descriptors only: without ghosts, which are descriptors that
+// were closed and could then not be removed, because their files live on in duplicates. That is not done too often: while it may
 // not be, or cannot be, waits pause for a moment instead of spinning.
 func (e *epollSet) rebuild() error {
 	const share = 16 // of the time that may go into it
-	if e.rebuilt.Left() > 0 && e.ep.Steady() {
+	if e.rebuilt.Left() > 0 {
 		return errTooOften
 	}
 	begin := sys.Clock()

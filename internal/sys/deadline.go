@@ -55,8 +55,11 @@ func After(timeout time.Duration) Deadline {
 		return Never
 	}
 	now := Clock()
-	if now >= decades {
+	switch {
+	case now >= decades:
 		now += time.Microsecond // the clock there has dropped what is less
+	case now+timeout >= decades:
+		return Never
 	}
 	return Deadline(now + timeout)
 }

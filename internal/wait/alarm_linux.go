@@ -93,6 +93,15 @@ func (a *Alarm) Stop() {
 	}
 }
 
+// Close lets nothing be left of an alarm that is not set any more.
+func (a *Alarm) Close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}
+
 // exact is the clock for alarms that go off soon. While there are any, a goroutine waits for a timerfd in Go's poller.
 var exact exactClock
 
@@ -105,16 +114,16 @@ type exactClock struct {
 	buf     [8]byte // of run
 }
 
-// open makes the timerfd. It is not closed any more.
-func (c *exactClock) open() {
+// open makes the timerfd, which is never closed, and reports whether there is one.
+func (c *exactClock) open() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.file != nil || sys.StartGoPoller() != nil {
-		return
+	if c.file == nil && sys.StartGoPoller() == nil {
+		if fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err == nil {
+			c.fd, c.file = fd, os.NewFile(uintptr(fd), "timerfd")
+		}
 	}
-	if fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err == nil {
-		c.fd, c.file = fd, os.NewFile(uintptr(fd), "timerfd")
-	}
+	return c.file != nil
 }
 
 func (c *exactClock) add(a *Alarm, when sys.Deadline) {

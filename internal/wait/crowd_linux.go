@@ -3,62 +3,79 @@ package wait
 import (
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// crowded is where the epolls are waited for that Go's poller has refused, because too many of them watch one file for
+// pollCrowd is where the epolls are waited for that Go's poller has refused, because too many of them watch one file for
 // instance: by one thread, with ppoll(2), which has no such limit.
-var crowded crowd
+var pollCrowd crowd
 
 type crowd struct {
 	mu      sync.Mutex
 	tickets []*ticket
-	waker   *sys.Waker // while it is running
+	waker   *sys.Waker // nil if there is none yet
 	running bool
 	woken   bool
+	round   int       // of run
+	passed  sync.Cond // to the next round
+
+	asked []*ticket // of run
+	fds   []sys.PollFd
+}
+
+// open makes the waker, which is never closed, and reports whether there is one.
+func (c *crowd) open() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waker == nil {
+		c.waker, _ = sys.NewWaker()
+		c.passed.L = &c.mu
+	}
+	return c.waker != nil
 }
 
 // join lets a ticket be called when a descriptor is readable. It returns false if that is impossible.
 func (c *crowd) join(t *ticket, fd int) bool {
+	Prepare()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.running {
-		waker, err := sys.NewWaker()
-		if err != nil {
-			return false
-		}
-		c.waker, c.running, c.woken = waker, true, false
-		go c.run()
+	if c.waker == nil || t.gone {
+		return t.gone
 	}
-	t.fd, t.index, t.failed = fd, len(c.tickets), false
 	c.tickets = append(c.tickets, t)
-	c.wake()
+	t.fd, t.index = fd, len(c.tickets)
+	if c.running {
+		c.wake()
+	} else {
+		c.running = true
+		go runCrowd()
+	}
 	return true
 }
 
-// leave is for a ticket that has joined. It reports whether that was in vain.
+// leave is for a ticket that has joined, or is about to. When it returns, nobody asks for the descriptor any more. It reports
+// whether the ticket has joined in vain.
 func (c *crowd) leave(t *ticket) (failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.remove(t)
-	if len(c.tickets) == 0 && c.running {
+	t.gone = true
+	if t.index != 0 {
+		c.remove(t)
 		c.wake()
+		for round := c.round; c.running && c.round == round; {
+			c.passed.Wait()
+		}
 	}
 	return t.failed
 }
 
 func (c *crowd) remove(t *ticket) {
-	if t.index < 0 {
-		return
-	}
-	last := len(c.tickets) - 1
-	c.tickets[last].index = t.index
-	c.tickets[t.index] = c.tickets[last]
-	c.tickets[last] = nil
-	c.tickets = c.tickets[:last]
-	t.index = -1
+	last := len(c.tickets)
+	c.tickets[last-1].index = t.index
+	c.tickets[t.index-1] = c.tickets[last-1]
+	c.tickets[last-1] = nil
+	c.tickets = c.tickets[:last-1]
+	t.index = 0
 }
 
 func (c *crowd) wake() {
@@ -68,59 +85,39 @@ func (c *crowd) wake() {
 	}
 }
 
+// runCrowd is a function without arguments, so that starting it does not allocate.
+func runCrowd() { pollCrowd.run() }
+
 // run waits for all until none is left.
 func (c *crowd) run() {
-	var fds []sys.PollFd
-	var tickets []*ticket
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for {
-		c.mu.Lock()
+		c.round++
+		c.passed.Broadcast()
 		if c.woken {
 			c.woken = false
 			c.waker.Drain()
 		}
 		if len(c.tickets) == 0 {
-			c.running, c.tickets = false, nil
-			c.waker.Close()
-			c.waker = nil
-			c.mu.Unlock()
+			c.running = false
 			return
 		}
-		tickets = append(tickets[:0], c.tickets...)
-		fds = append(fds[:0], sys.Entry(c.waker.Fd(), sys.In))
-		for _, t := range tickets {
-			fds = append(fds, sys.Entry(t.fd, sys.In))
+		c.asked = append(c.asked[:0], c.tickets...)
+		c.fds = append(c.fds[:0], sys.Entry(c.waker.Fd(), sys.In))
+		for _, t := range c.asked {
+			c.fds = append(c.fds, sys.Entry(t.fd, sys.In))
 		}
 		c.mu.Unlock()
-		n, err := sys.Poll(fds, sys.Never)
-		if err != nil { // there are more than the process may have open now
-			c.fail()
-			return
-		}
-		if n == 0 {
-			continue
-		}
+		_, err := sys.Poll(c.fds, sys.Never)
 		c.mu.Lock()
-		for i, t := range tickets {
-			if t.index >= 0 && t.fd == int(fds[1+i].Fd) && fds[1+i].Revents&^unix.POLLNVAL != 0 {
+		for i, t := range c.asked {
+			if t.index != 0 && t.fd == int(c.fds[1+i].Fd) && (c.fds[1+i].Revents != 0 || err != nil) {
+				t.failed = err != nil // there are more than the process may have open now
 				t.call()
 				c.remove(t)
 			}
 		}
-		clear(tickets)
-		c.mu.Unlock()
-	}
-}
-
-// fail calls all, who will find out for themselves that they cannot wait here.
-func (c *crowd) fail() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.running = false
-	c.waker.Close()
-	for len(c.tickets) > 0 {
-		t := c.tickets[0]
-		t.failed = true
-		t.call()
-		c.remove(t)
+		clear(c.asked)
 	}
 }

@@ -1,6 +1,7 @@
 package wait
 
 import (
+	"errors"
 	"iter"
 	"net"
 	"os"
@@ -19,18 +20,19 @@ import (
 // An Epoll is an epoll descriptor and the waits for it. Its methods are called with the lock held.
 type Epoll struct {
 	Waits
-	fd      *epollFd
-	odd     map[int]struct{} // descriptors that are not steady, or wait for EPOLLEXCLUSIVE: a thread has to wait for these
-	unknown []int32          // descriptors of which nobody has asked yet whether they are steady
-	foreign bool             // nobody knows what it watches
-	refused bool             // Go's poller does not take it
-	Bound   int              // on the events that can be ready, as far as is known
-	Haunted bool             // the set reports what cannot be removed: the next block is a pause
-	looked  []unix.EpollEvent
+	fd       *epollFd
+	unsteady map[int]struct{} // descriptors that a thread has to wait for: they are not steady, or for EPOLLEXCLUSIVE
+	foreign  bool             // nobody knows what it watches
+	slow     bool             // a look may sleep
+	refused  bool             // Go's poller does not take it
+	Bound    int              // on the events that can be ready, as far as is known
+	Haunted  bool             // the set reports what cannot be removed: the next block is a pause
+	looked   []unix.EpollEvent
 
 	// Of the block that is on.
 	armed *epollFd
 	found []unix.EpollEvent
+	brief bool
 	tries int
 	n     int
 	err   error
@@ -73,7 +75,7 @@ func wrapEpoll(fd *epollFd, bound int, foreign bool) *Epoll {
 	e.LookFirst = true
 	e.try = func(uintptr) bool {
 		e.tries++
-		e.n, e.err = e.armed.look(e.found, true)
+		e.n, e.err = e.armed.look(e.found, e.brief)
 		return e.n > 0 || e.err != nil || e.tries > 1
 	}
 	e.alarm.ring = e.unblock
@@ -109,41 +111,44 @@ func (f *epollFd) close() error {
 func (e *Epoll) Fd() int { return e.fd.number }
 
 // Release closes the descriptor. Waits.Close calls it.
-func (e *Epoll) Release() error { return e.fd.close() }
+func (e *Epoll) Release() error {
+	e.alarm.Close()
+	return e.fd.close()
+}
 
 // Add adds the descriptor of obj. The tag comes back with its events.
 func (e *Epoll) Add(fd int, obj any, events, tag uint32) error {
-	odd, known := events&unix.EPOLLEXCLUSIVE != 0, isSocket(obj)
-	if parked := e.fd.file != nil && !e.fd.closed; parked && !odd && !known {
-		odd, known = !sys.Steady(fd), true
+	steady, brief := true, true
+	if !isSocket(obj) {
+		steady, brief = sys.Steady(fd)
 	}
-	if odd {
-		e.fd.unpark() // before Go's poller asks for it
+	if steady = steady && events&unix.EPOLLEXCLUSIVE == 0; !steady { // nobody else may ask for it, from the beginning
+		e.fd.unpark()
+		if e.way == Together {
+			pollCrowd.leave(e.ticket)
+		}
 	}
 	err := e.control(unix.EPOLL_CTL_ADD, fd, events, tag)
-	if err != nil && e.fd.unpark() {
+	if (errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EINVAL)) && e.fd.unpark() {
 		// Go's poller is one level of epolls above this one, of which the kernel allows so many only.
 		e.refused = true
 		err = e.control(unix.EPOLL_CTL_ADD, fd, events, tag)
 	}
 	switch {
 	case err != nil:
-	case odd:
-		e.addOdd(fd)
-		if e.way != InKernel {
-			e.Kick()
+	case steady:
+		delete(e.unsteady, fd) // the number of one that has been closed
+	default:
+		if e.unsteady == nil {
+			e.unsteady = make(map[int]struct{})
 		}
-	case !known:
-		e.unknown = append(e.unknown, int32(fd))
+		e.unsteady[fd] = struct{}{}
+	}
+	e.slow = e.slow || !brief
+	if !steady && e.way != InKernel {
+		e.Kick()
 	}
 	return err
-}
-
-func (e *Epoll) addOdd(fd int) {
-	if e.odd == nil {
-		e.odd = make(map[int]struct{})
-	}
-	e.odd[fd] = struct{}{}
 }
 
 // isSocket reports whether an object is one for sure, which are steady.
@@ -159,33 +164,6 @@ func isSocket(obj any) bool {
 	return false
 }
 
-// isSteady reports whether all that is in the set is steady, so that others than the one who waits may ask for it.
-func (e *Epoll) isSteady() bool {
-	if len(e.unknown) > 0 {
-		aside(e.inspect)
-	}
-	return e.Steady()
-}
-
-func (e *Epoll) inspect() {
-	for _, fd := range e.unknown {
-		if !sys.Steady(int(fd)) && sys.Probe(int(fd)) == nil { // what is closed is not in the set any more
-			e.addOdd(int(fd))
-		}
-	}
-	e.unknown = e.unknown[:0]
-}
-
-// aside calls a function on a goroutine of its own: what is rare must not enlarge the stacks of all goroutines that wait.
-func aside(f func()) {
-	done := make(chan struct{})
-	go func() {
-		f()
-		close(done)
-	}()
-	<-done
-}
-
 // Modify changes the events of a descriptor.
 func (e *Epoll) Modify(fd int, events, tag uint32) error {
 	return e.control(unix.EPOLL_CTL_MOD, fd, events, tag)
@@ -194,14 +172,8 @@ func (e *Epoll) Modify(fd int, events, tag uint32) error {
 // Remove removes a descriptor.
 func (e *Epoll) Remove(fd int) error {
 	err := e.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
-	if err == nil {
-		delete(e.odd, fd)
-		for i := len(e.unknown) - 1; i >= 0; i-- {
-			if e.unknown[i] == int32(fd) {
-				e.unknown = slices.Delete(e.unknown, i, i+1)
-				break
-			}
-		}
+	if err == nil || errors.Is(err, unix.EBADF) || errors.Is(err, unix.ENOENT) {
+		delete(e.unsteady, fd)
 	}
 	return err
 }
@@ -210,7 +182,7 @@ func (e *Epoll) control(op, fd int, events, tag uint32) error {
 	if w := e.fd.waker; w != nil && fd == w.Fd() {
 		return os.NewSyscallError("epoll_ctl", unix.EBADF) // the number of a descriptor that has been closed
 	}
-	return sys.EpollCtl(e.fd.number, op, fd, events, tag, e.Steady())
+	return sys.EpollCtl(e.fd.number, op, fd, events, tag, e.isBrief())
 }
 
 // Rebuild replaces the descriptor by one with an empty set, and moves all that is still in the old one.
@@ -231,7 +203,7 @@ func (e *Epoll) Rebuild(all iter.Seq2[int, [2]uint32]) error {
 	}
 	old := e.fd
 	e.fd = fresh
-	if e.way == nowhere {
+	if e.way == nowhere || e.armed != old {
 		old.close()
 	} else {
 		e.Kick() // Disarm will close it
@@ -250,14 +222,16 @@ func (e *Epoll) Found(n int, blocked bool) []unix.EpollEvent {
 // Look implements Set.
 func (e *Epoll) Look(room int) (int, error) {
 	e.looked = resize(e.looked, min(room, e.Bound))
-	return e.fd.look(e.looked, e.isSteady())
+	return e.fd.look(e.looked, e.isBrief())
 }
 
+// Watch implements Set.
+func (e *Epoll) Watch() bool { return e.fd.watch() }
+
 // Arm implements Set.
-func (e *Epoll) Arm(room int, _ bool) error {
+func (e *Epoll) Arm(room int) {
 	e.armed, e.found = e.fd, resize(e.found, min(room, e.Bound))
-	e.tries = 0
-	return nil
+	e.tries, e.brief = 0, e.isBrief()
 }
 
 func resize(events []unix.EpollEvent, n int) []unix.EpollEvent {
@@ -309,16 +283,9 @@ func (f *epollFd) watch() bool {
 	return true
 }
 
-// withoutWaker removes the waker from the events and returns how many are left.
+// withoutWaker removes wakers from the events and returns how many are left. An EpollFromFd may have another Epoll's in it.
 func withoutWaker(events []unix.EpollEvent) int {
-	for i := range events {
-		if events[i].Fd == wakerFd {
-			last := len(events) - 1
-			events[i] = events[last]
-			return last
-		}
-	}
-	return len(events)
+	return len(slices.DeleteFunc(events, func(e unix.EpollEvent) bool { return e.Fd == wakerFd }))
 }
 
 // look fetches events, and does not let the waker take the room of one.
@@ -332,11 +299,24 @@ func (f *epollFd) look(events []unix.EpollEvent, brief bool) (int, error) {
 		return rest, nil
 	}
 	n, err = sys.EpollLook(f.number, events[rest:], brief)
-	return rest + withoutWaker(events[rest:rest+n]), err
+	for _, event := range events[rest : rest+withoutWaker(events[rest:rest+n])] {
+		// What is ready is reported once more.
+		first := slices.IndexFunc(events[:rest], func(e unix.EpollEvent) bool { return e.Fd == event.Fd && e.Pad == event.Pad })
+		if first < 0 {
+			events[rest] = event
+			rest++
+		} else {
+			events[first].Events |= event.Events
+		}
+	}
+	return rest, err
 }
 
 // Steady reports whether all that is in the set is known to be steady.
-func (e *Epoll) Steady() bool { return len(e.unknown) == 0 && len(e.odd) == 0 && !e.foreign }
+func (e *Epoll) Steady() bool { return len(e.unsteady) == 0 && !e.foreign }
+
+// isBrief reports whether a system call for the set takes no time and cannot sleep.
+func (e *Epoll) isBrief() bool { return e.Steady() && !e.slow }
 
 // canPark prepares a park, or returns false if Go's poller does not take the descriptor.
 func (e *Epoll) canPark() bool {
@@ -350,7 +330,13 @@ func (e *Epoll) canPark() bool {
 		}
 		return true
 	}
-	aside(e.open)
+	// What is rare must not enlarge the stacks of all goroutines that wait.
+	opened := make(chan struct{})
+	go func() {
+		e.open()
+		close(opened)
+	}()
+	<-opened
 	return f.file != nil && !f.closed
 }
 

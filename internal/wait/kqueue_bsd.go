@@ -67,15 +67,6 @@ func (k *Kqueue) Release() error {
 
 // Change applies changes and looks for up to room events.
 func (k *Kqueue) Change(changes sys.Kevents, room int) (n int, err error) {
-	if !k.watched {
-		var change sys.Kevents
-		change.Resize(1)
-		change.Set(0, sys.Kevent{Ident: uint64(k.waker.Fd()), Filter: unix.EVFILT_READ, Flags: unix.EV_ADD})
-		if _, err := sys.KeventCall(k.fd, change, nil, sys.Now); err != nil {
-			return 0, err
-		}
-		k.watched = true
-	}
 	k.looked.Resize(room)
 	n, err = sys.KeventCall(k.fd, changes, k.looked, sys.Now)
 	return k.withoutWaker(k.looked, n), err
@@ -110,11 +101,20 @@ func (k *Kqueue) bounded(room int) int {
 	return min(room, k.Bound)
 }
 
-// Arm implements Set.
-func (k *Kqueue) Arm(room int, _ bool) error {
-	k.found.Resize(k.bounded(room))
-	return nil
+// Watch implements Set.
+func (k *Kqueue) Watch() bool {
+	if !k.watched {
+		var change sys.Kevents
+		change.Resize(1)
+		change.Set(0, sys.Kevent{Ident: uint64(k.waker.Fd()), Filter: unix.EVFILT_READ, Flags: unix.EV_ADD})
+		_, err := sys.KeventCall(k.fd, change, nil, sys.Now)
+		k.watched = err == nil
+	}
+	return k.watched
 }
+
+// Arm implements Set.
+func (k *Kqueue) Arm(room int) { k.found.Resize(k.bounded(room)) }
 
 // Sleep implements Set.
 func (k *Kqueue) Sleep(deadline sys.Deadline) (int, error) {

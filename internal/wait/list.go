@@ -97,7 +97,11 @@ func (l *List) Look(int) (n int, err error) {
 	}
 	for pos, revents := range l.kept {
 		// Most files say again what they have said. Of the others, it is known from the last time.
-		if f := &l.fds[pos]; revents != 0 && f.Revents == 0 && !sys.Steady(int(f.Fd)) {
+		f := &l.fds[pos]
+		if revents == 0 || f.Revents != 0 {
+			continue
+		}
+		if steady, _ := sys.Steady(int(f.Fd)); !steady {
 			sys.SetFound(f, revents)
 			n++
 		}
@@ -106,23 +110,22 @@ func (l *List) Look(int) (n int, err error) {
 	return n, nil
 }
 
+// Watch implements Set.
+func (l *List) Watch() bool {
+	if l.Waker == nil && l.mayEnd {
+		waker, err := sys.NewWaker()
+		if err != nil {
+			return false
+		}
+		l.Waker, l.own = waker, true
+	}
+	return true
+}
+
 // Arm implements Set.
-func (l *List) Arm(_ int, inKernel bool) (err error) {
+func (l *List) Arm(int) {
 	l.state, l.time = l.changes, l.order.Time()
 	l.blocked = append(l.blocked[:0], l.fds...)
-	if !inKernel {
-		return nil
-	}
-	if l.Waker == nil && l.mayEnd {
-		if l.Waker, err = sys.NewWaker(); err != nil {
-			return err
-		}
-		l.own = true
-	}
-	if l.Waker != nil {
-		l.blocked = append(l.blocked, sys.Entry(l.Waker.Fd(), sys.In))
-	}
-	return nil
 }
 
 // Disarm implements Set.
@@ -131,7 +134,7 @@ func (l *List) Disarm(woken bool) {
 	case l.own:
 		l.Waker.Close()
 		l.Waker, l.own = nil, false
-	case woken:
+	case woken && l.Waker != nil:
 		l.Waker.Drain()
 	}
 	l.LookFirst = false
@@ -139,11 +142,12 @@ func (l *List) Disarm(woken bool) {
 
 // Sleep implements Set.
 func (l *List) Sleep(deadline sys.Deadline) (n int, err error) {
-	n, err = l.Ask(l.blocked, deadline)
 	if l.Waker == nil {
-		return n, err
+		return l.Ask(l.blocked, deadline)
 	}
-	last := len(l.blocked) - 1
+	last := len(l.blocked)
+	l.blocked = append(l.blocked, sys.Entry(l.Waker.Fd(), sys.In))
+	n, err = l.Ask(l.blocked, deadline)
 	if !l.BySelect && errors.Is(err, syscall.EINVAL) {
 		// They are one more than poll(2) takes, as many as may be open. select(2) has no such limit, but says less.
 		_, err = sys.Select(l.blocked, deadline)
@@ -155,8 +159,12 @@ func (l *List) Sleep(deadline sys.Deadline) (n int, err error) {
 	return n, err
 }
 
-// Wake implements Set.
-func (l *List) Wake() { l.Waker.Wake() }
+// Wake implements Set. Without a waker, a context that has ended another wait than this one is late.
+func (l *List) Wake() {
+	if l.Waker != nil {
+		l.Waker.Wake()
+	}
+}
 
 // Report calls take for the descriptors of which n are ready, beginning with the one that had no room the last time if not all
 // have it now, until it has returned true for so many as there is room for. A position is negative if the descriptor has been

@@ -2,6 +2,7 @@ package wait
 
 import (
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -11,10 +12,10 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// together is a parking lot for those who would hold a thread in poll(2) or select(2): an epoll of this package's own, for
+// parkingLot is for those who would hold a thread in poll(2) or select(2): an epoll of this package's own, for
 // which one goroutine waits in Go's poller. Each descriptor is in it once, whoever waits for it. An event calls those who wait
 // for it, and they look for themselves. An entry is disarmed then (EPOLLONESHOT), and goes when its file is closed.
-var together lot
+var parkingLot lot
 
 type lot struct {
 	mu      sync.Mutex
@@ -39,54 +40,54 @@ type place struct {
 	events     uint32 // of the head: those of all, and perhaps of some who have left
 }
 
-// open makes the epoll. It is not closed any more.
-func (l *lot) open() {
+// open makes the epoll, which is never closed, and reports whether there is one.
+func (l *lot) open() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file != nil || sys.StartGoPoller() != nil {
-		return
+		return l.file != nil
 	}
 	fd, err := sys.EpollCreate()
 	if err != nil {
-		return
+		return false
 	}
 	unix.SetNonblock(fd, true)
 	file := os.NewFile(uintptr(fd), "epoll")
 	conn, err := file.SyscallConn()
 	if err != nil || file.SetReadDeadline(time.Time{}) != nil {
 		file.Close()
-		return
+		return false
 	}
 	l.file, l.conn, l.fd, l.spots = file, conn, fd, make(map[int]*place)
 	l.fetch = func(uintptr) bool {
-		l.n, err = sys.EpollLook(l.fd, l.events[:], true)
+		l.n, err = sys.EpollLook(l.fd, l.events[:], false)
 		return l.n > 0 || err != nil
 	}
+	return true
 }
 
-// join lets a ticket be called when one of the descriptors may be ready. It returns false if that is impossible.
-func (l *lot) join(t *ticket, fds []sys.PollFd) bool {
+// join lets a ticket be called when one of the descriptors may be ready, if need be without those that have hung up, which
+// revents say, and for which that is nothing to select(2). It returns false if that is impossible.
+func (l *lot) join(t *ticket, fds []sys.PollFd, withoutHung bool) bool {
+	Prepare()
 	for i := range fds {
-		if !sys.Steady(int(fds[i].Fd)) {
+		if steady, _ := sys.Steady(int(fds[i].Fd)); !steady {
 			return false
 		}
 	}
-	Prepare()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
 		return false
 	}
-	if cap(t.places) < len(fds) {
-		t.places = make([]place, len(fds))
-	}
-	t.places = t.places[:len(fds)]
+	t.places = slices.Grow(t.places[:0], len(fds)) // they are linked, and must not move
 	l.waiting++
 	for i := range fds {
-		p := &t.places[i]
-		*p = place{ticket: t, fd: int(fds[i].Fd), events: wanted(uint16(fds[i].Events))}
-		if l.arm(l.park(p)) != nil {
-			t.places = t.places[:i+1]
+		if withoutHung && hasHung(fds[i]) {
+			continue
+		}
+		t.places = append(t.places, place{ticket: t, fd: int(fds[i].Fd), events: wanted(uint16(fds[i].Events))})
+		if l.arm(l.park(&t.places[len(t.places)-1])) != nil {
 			l.depart(t)
 			return false
 		}
@@ -97,6 +98,17 @@ func (l *lot) join(t *ticket, fds []sys.PollFd) bool {
 		go runLot()
 	}
 	return true
+}
+
+func hasHung(f sys.PollFd) bool {
+	wants := wanted(uint16(f.Events))
+	if wants&unix.EPOLLIN != 0 {
+		wants |= unix.EPOLLHUP
+	}
+	if wants&(unix.EPOLLIN|unix.EPOLLOUT) != 0 {
+		wants |= unix.EPOLLERR
+	}
+	return f.Revents != 0 && uint32(uint16(f.Revents))&wants == 0
 }
 
 // wanted returns the events of epoll for those of select and poll: each of both knows more than one that means the same.
@@ -169,7 +181,7 @@ func (l *lot) depart(t *ticket) {
 }
 
 // runLot is a function without arguments, so that starting it does not allocate.
-func runLot() { together.run() }
+func runLot() { parkingLot.run() }
 
 // run calls tickets until none waits.
 func (l *lot) run() {
@@ -196,21 +208,21 @@ func (l *lot) run() {
 
 // call calls all who wait for events of a descriptor, and arms it for the others.
 func (l *lot) call(spot *place, events uint32) {
-	left, last := uint32(0), spot.prev
+	left, stay, last := uint32(0), false, spot.prev
 	for p := spot.next; ; {
 		next, end := p.next, p == last
 		if events&(p.events|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
 			p.ticket.call()
 			l.unpark(p)
 		} else {
-			left |= p.events
+			left, stay = left|p.events, true
 		}
 		if end {
 			break
 		}
 		p = next
 	}
-	if left != 0 {
+	if stay {
 		spot.events = left
 		l.arm(spot)
 	}

@@ -18,8 +18,11 @@ type Set interface {
 	// Look asks the kernel what is ready now, and returns how much is; it need not find more than room.
 	Look(room int) (n int, err error)
 
-	// Arm prepares a block that need not find more than room, in the kernel or elsewhere. Disarm ends it, and undoes Wake.
-	Arm(room int, inKernel bool) error
+	// Watch prepares to be woken in the kernel, if a block may have to be ended. It returns false if there is no descriptor for that.
+	Watch() bool
+
+	// Arm prepares a block that need not find more than room. Disarm ends it, and undoes Wake.
+	Arm(room int)
 	Disarm(woken bool)
 
 	// Sleep waits in the kernel until something is ready, and returns how much is, or until Wake is called or the deadline has
@@ -51,8 +54,8 @@ type Waits struct {
 	way    Way
 	kicked bool
 	mayEnd bool // a context may end it
-	apart  bool // it cannot be among others
-	pause  bool // it ends by itself, soon
+	apart  bool // it cannot be together with others
+	hung   bool // it can, but for descriptors that have hung up
 	ticket *ticket
 	left   chan struct{} // closed at its end; nil unless Close waits for that
 }
@@ -107,7 +110,7 @@ func (w *Waits) Wait(ctx context.Context, room int, timeout time.Duration, repor
 		stop = context.AfterFunc(ctx, w.lockAndKick)
 	}
 	if w.turn == nil || w.turn.Take(c.deadline, ctx.Done()) {
-		w.mayEnd, w.apart = stop != nil, false
+		w.mayEnd, w.apart, w.hung = stop != nil, false, false
 		for !over && err == nil {
 			if over, err = w.once(ctx, &c); !over && err == nil {
 				over, err = c.deadline.Left() == 0, ctx.Err()
@@ -182,11 +185,7 @@ func (w *Waits) once(ctx context.Context, c *call) (over bool, err error) {
 		return false, nil
 	}
 	w.choose(c.deadline)
-	if err := w.set.Arm(c.room, w.way == InKernel); err != nil {
-		w.vacate()
-		w.way = nowhere
-		return false, err
-	}
+	w.set.Arm(c.room)
 	w.Unlock()
 	n, err := w.block(c.deadline)
 	w.Lock()
@@ -234,7 +233,8 @@ const (
 	nowhere  Way = iota
 	InKernel     // in the kernel, with a thread, on the set itself
 	Parked       // in Go's poller, which watches the set
-	Together     // among others, for which one epoll or one thread of this package waits
+	Together     // with others, for which one epoll or one thread of this package waits
+	Pausing      // not at all: look now and then, which is all that is left without descriptors
 )
 
 // Kick ends the block that is on, if there is one. The lock is held.
@@ -243,11 +243,23 @@ func (w *Waits) Kick() {
 		return
 	}
 	w.kicked = true
-	if w.way == InKernel {
+	switch w.way {
+	case InKernel:
 		w.set.Wake()
-	} else {
+	case Parked, Together:
 		w.ring()
 	}
+}
+
+// pause is a block that ends by itself, soon.
+func pause(deadline sys.Deadline) (n int, err error) {
+	const while = time.Millisecond
+	if sys.InBubble() { // where no time passes
+		sys.Select(nil, sys.After(min(deadline.Left(), while)))
+	} else {
+		time.Sleep(min(deadline.Left(), while))
+	}
+	return -1, nil
 }
 
 // settle ends a block.

@@ -21,42 +21,46 @@ var lastWait atomic.Uint64
 // Prepare opens what is shared by all waits, so that it does not take the number of a descriptor that is closed while it is
 // registered. Where that fails now, it may succeed later.
 func Prepare() {
-	exact.open()
-	together.open()
+	if !prepared.Load() {
+		prepared.Store(exact.open() && parkingLot.open() && pollCrowd.open())
+	}
 }
+
+var prepared atomic.Bool
 
 // choose chooses how to block.
 //
 // A loop that is alone in the process blocks in the kernel, which is cheapest. So do the first few that wait, about one for
-// each processor, where it is dearer to share or to be parked. Whose descriptors are not all known to be steady always does.
+// each processor, where it is dearer to share or to be parked. A set always does of which not all is known to be steady.
 func (w *Waits) choose(deadline sys.Deadline) {
-	forced, alone := Way(Force.Load()), w.isAlone()
-	w.way, w.pause = InKernel, false
+	forced, few := Way(Force.Load()), func() bool { return threads.Load() < most() }
+	shares := !w.apart && !deadline.InBubble() && (deadline != sys.Never || !sys.InBubble())
 	switch s := w.set.(type) {
 	case *Epoll:
-		if s.Haunted {
-			w.way, w.pause = Together, true
-			break
-		}
-		if forced == nowhere && alone && s.fd.watch() {
-			break
-		}
-		free := !deadline.InBubble() && s.isSteady()
+		alone := w.isAlone()
+		shares = shares && s.Steady()
 		switch {
-		case free && forced != InKernel && forced != Together && s.canPark():
+		case s.Haunted:
+			w.way = Pausing
+		case forced == nowhere && alone && few() && s.Watch():
+			w.way = InKernel
+		case shares && forced != InKernel && forced != Together && s.canPark():
 			w.way = Parked
-		case (!free || w.apart || forced == InKernel || forced != Together && threads.Load() < few()) && s.fd.watch():
-		default:
-			// Without a descriptor for a waker or a duplicate, and where there is no other way, all that is left is to look now and then.
-			w.way, w.pause = Together, !free || w.apart
-		}
-	case *List:
-		switch {
-		case w.apart || deadline.InBubble() || forced == InKernel:
-		case forced != Together && threads.Load() < few():
-		case deadline == sys.Never && sys.InBubble():
-		default:
+		case (!shares || forced == InKernel || forced != Together && few()) && s.Watch():
+			w.way = InKernel
+		case shares:
 			w.way = Together
+		default:
+			w.way = Pausing
+		}
+	default:
+		switch {
+		case (!shares || forced == InKernel || forced != Together && few()) && s.Watch():
+			w.way = InKernel
+		case shares:
+			w.way = Together
+		default:
+			w.way = Pausing
 		}
 	}
 	switch w.way {
@@ -67,8 +71,8 @@ func (w *Waits) choose(deadline sys.Deadline) {
 	}
 }
 
-// few is how many waits may hold a thread where others would share one.
-func few() int32 { return int32(max(2, runtime.GOMAXPROCS(0))) }
+// most is how many waits may hold a thread where others would share one.
+func most() int32 { return int32(max(2, runtime.NumCPU())) }
 
 // isAlone reports whether all of many waits before this one were for the same set. Then nobody else needs the processor, if
 // there is more than one.
@@ -90,39 +94,39 @@ func (w *Waits) block(deadline sys.Deadline) (n int, err error) {
 		return w.set.(*Epoll).park(deadline)
 	case Together:
 		return w.share(deadline)
+	case Pausing:
+		return pause(deadline)
 	}
 	return w.set.Sleep(deadline)
 }
 
-// share blocks among others. Where that turns out to be impossible, the wait stays apart from then on.
+// share blocks together with others. Where that turns out to be impossible, the wait stays apart from then on.
 func (w *Waits) share(deadline sys.Deadline) (n int, err error) {
 	t := w.ticket
 	switch s := w.set.(type) {
 	case *Epoll:
-		if w.pause {
-			t.pause(min(deadline, sys.After(time.Millisecond)))
-			return -1, nil
-		}
-		if !crowded.join(t, s.armed.number) {
-			w.apart = true
+		if w.apart = !pollCrowd.join(t, s.armed.number); w.apart {
 			return 0, nil
 		}
 		t.sleep(deadline)
-		w.apart = crowded.leave(t)
+		w.apart = pollCrowd.leave(t)
 		return -1, nil
 	case *List:
-		if !together.join(t, s.blocked) {
-			w.apart = true
+		if w.hung {
+			// An epoll reports a hang-up to those who do not ask for it, too, and would do so again and again. They look for themselves.
+			if _, err := sys.Poll(s.blocked, sys.Now); err != nil {
+				w.apart = true
+				return 0, nil
+			}
+			deadline = min(deadline, sys.After(100*time.Millisecond))
+		}
+		if w.apart = !parkingLot.join(t, s.blocked, w.hung); w.apart {
 			return 0, nil
 		}
 		t.sleep(deadline)
-		together.leave(t)
+		parkingLot.leave(t)
 		n, err = s.Ask(s.blocked, sys.Now)
-		if n == 0 && err == nil && s.BySelect {
-			// An epoll reports a hang-up whether it is asked for or not, and would do so again.
-			hung, _ := sys.Poll(s.blocked, sys.Now)
-			w.apart = hung > 0
-		}
+		w.hung = n == 0 && s.BySelect
 	}
 	return n, err
 }
@@ -152,10 +156,11 @@ func (w *Waits) vacate() {
 type ticket struct {
 	called chan struct{}
 	alarm  Alarm
-	places []place // in the descriptors of together
-	fd     int     // in crowded
-	index  int     // there; negative if it is not any more
-	failed bool    // crowded has
+	places []place // in parkingLot
+	fd     int     // in pollCrowd
+	index  int     // there, counted from 1; 0 if it is not there
+	gone   bool    // it must not be there any more
+	failed bool    // pollCrowd has
 }
 
 var tickets = sync.Pool{New: func() any {
@@ -179,17 +184,9 @@ func (t *ticket) sleep(deadline sys.Deadline) {
 	t.alarm.Stop()
 }
 
-// pause is sleep for a short while.
-func (t *ticket) pause(until sys.Deadline) {
-	if until.InBubble() {
-		sys.Select(nil, until)
-	} else {
-		t.sleep(until)
-	}
-}
-
 // reset forgets a call.
 func (t *ticket) reset() {
+	t.gone, t.failed = false, false
 	select {
 	case <-t.called:
 	default:

@@ -11,9 +11,20 @@ type ticket struct{}
 func Prepare() {}
 
 // choose chooses how to block: there is one way.
-func (w *Waits) choose(sys.Deadline) { w.way = InKernel }
+func (w *Waits) choose(sys.Deadline) {
+	w.way = InKernel
+	if !w.set.Watch() {
+		w.way = Pausing
+	}
+}
 
-func (w *Waits) block(deadline sys.Deadline) (n int, err error) { return w.set.Sleep(deadline) }
+// block blocks as chosen.
+func (w *Waits) block(deadline sys.Deadline) (n int, err error) {
+	if w.way == Pausing {
+		return pause(deadline)
+	}
+	return w.set.Sleep(deadline)
+}
 
 func (w *Waits) vacate() {}
 
