@@ -1,0 +1,3 @@
+package sys
+
+var NoPwait2 = &noPwait2

@@ -1,0 +1,3 @@
+package wait
+
+func NewAlarm(ring func()) *Alarm { return &Alarm{ring: ring} }
