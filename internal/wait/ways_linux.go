@@ -31,37 +31,26 @@ var prepared atomic.Bool
 // choose chooses how to block.
 //
 // A loop that is alone in the process blocks in the kernel, which is cheapest. So do the first few that wait, about one for
-// each processor, where it is dearer to share or to be parked. A set always does of which not all is known to be steady.
+// each processor, where it is dearer to share or to be parked. A set with a descriptor that is not known to be steady always blocks
+// in the kernel.
 func (w *Waits) choose(deadline sys.Deadline) {
-	forced, few := Way(Force.Load()), func() bool { return threads.Load() < most() }
-	shares := !w.apart && !deadline.InBubble() && (deadline != sys.Never || !sys.InBubble())
-	switch s := w.set.(type) {
-	case *Epoll:
-		alone := w.isAlone()
-		shares = shares && s.Steady()
-		switch {
-		case s.Haunted:
-			w.way = Pausing
-		case forced == nowhere && alone && few() && s.Watch():
-			w.way = InKernel
-		case shares && forced != InKernel && forced != Together && s.canPark():
-			w.way = Parked
-		case (!shares || forced == InKernel || forced != Together && few()) && s.Watch():
-			w.way = InKernel
-		case shares:
-			w.way = Together
-		default:
-			w.way = Pausing
-		}
+	e, _ := w.set.(*Epoll)
+	forced, few := Way(Force.Load()), func() bool { return threads.Load() < maxThreads() }
+	alone := e != nil && w.isAlone()
+	shares := !w.apart && !deadline.InBubble() && (deadline != sys.Never || !sys.InBubble()) && (e == nil || e.Steady())
+	switch {
+	case e != nil && e.Haunted:
+		w.way = Pausing
+	case alone && forced == nowhere && few() && w.set.Watch():
+		w.way = InKernel
+	case e != nil && shares && forced != InKernel && forced != Together && e.canPark():
+		w.way = Parked
+	case (!shares || forced == InKernel || forced != Together && few()) && w.set.Watch():
+		w.way = InKernel
+	case shares:
+		w.way = Together
 	default:
-		switch {
-		case (!shares || forced == InKernel || forced != Together && few()) && s.Watch():
-			w.way = InKernel
-		case shares:
-			w.way = Together
-		default:
-			w.way = Pausing
-		}
+		w.way = Pausing
 	}
 	switch w.way {
 	case InKernel:
@@ -71,8 +60,8 @@ func (w *Waits) choose(deadline sys.Deadline) {
 	}
 }
 
-// most is how many waits may hold a thread where others would share one.
-func most() int32 { return int32(max(2, runtime.NumCPU())) }
+// maxThreads is how many waits may hold a thread where others would share one.
+func maxThreads() int32 { return int32(max(2, runtime.NumCPU())) }
 
 // isAlone reports whether all of many waits before this one were for the same set. Then nobody else needs the processor, if
 // there is more than one.
