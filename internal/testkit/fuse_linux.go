@@ -84,7 +84,7 @@ func (f *FuseFile) serve(t testing.TB) {
 	for {
 		n, err := unix.Read(f.fuse, buf)
 		switch {
-		case errors.Is(err, unix.ENODEV):
+		case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ECONNABORTED):
 			return
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ENOENT): // a request that has been interrupted
 			continue
