@@ -11,6 +11,7 @@ import (
 // Crowd lets size goroutines wait, each with the function that join returns for a pipe of its own and for a pipe that all have
 // in common. It wakes some of them alone and then all, and checks that they add no more than so many threads.
 func Crowd(t *testing.T, size, threads int, join func(own, common int) (wait func() (n int, err error))) {
+	NotEmulated(t, "select above 1024 descriptors")
 	NeedFds(t, 4*size+200)
 	common, quit := Pipe(t)
 	waits, owns := make([]func() (int, error), size), make([]int, size)
