@@ -3,6 +3,7 @@ package sys
 
 import (
 	"math"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -56,6 +57,8 @@ func After(timeout time.Duration) Deadline {
 	}
 	now := Clock()
 	switch {
+	case now >= decades && runtime.GOOS == "windows":
+		now += 16 * time.Millisecond // at which the clock there may tick
 	case now >= decades:
 		now += time.Microsecond // the clock there has dropped what is less
 	case now+timeout >= decades:
