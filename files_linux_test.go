@@ -94,13 +94,13 @@ func TestSpecialFilesDuringWait(t *testing.T) {
 			testkit.Force(t, way)
 			var n int
 			var err error
-			f, idle := openOnce(t), readable(t)
+			f, idle := testkit.OpenOnce(t), readable(t)
 			testkit.Drain(t, idle)
 			for range 20 {
 				e := newEpoll(t, 0, idle)
 				call := testkit.Go(t, func() { n, err = epollWait(e)(testkit.Patience) }).Blocked()
 				check(t, e.Register(f.Fd, pyselect.EPOLLIN))
-				f.cause()
+				f.Cause()
 				call.Wait()
 				if n != 1 || err != nil {
 					t.Fatalf("%d ready, %v", n, err)
@@ -112,7 +112,7 @@ func TestSpecialFilesDuringWait(t *testing.T) {
 			check(t, e.Register(fd, pyselect.EPOLLIN))
 			testkit.Close(t, fd)
 			call := testkit.Go(t, func() { n, err = epollWait(e)(testkit.Patience) }).Blocked()
-			f.cause()
+			f.Cause()
 			call.Wait()
 			if n != 1 || err != nil {
 				t.Fatalf("after close: %d ready, %v", n, err)
@@ -156,31 +156,14 @@ func TestSteadyAgain(t *testing.T) {
 	}
 }
 
-// A once is a file that tells only the first who asks that it is readable.
-type once struct {
-	*testkit.FuseFile
-	ready atomic.Bool
-}
-
-func openOnce(t *testing.T) *once {
-	o := new(once)
-	o.FuseFile = testkit.OpenFuse(t, func() bool { return o.ready.Swap(false) })
-	return o
-}
-
-func (o *once) cause() {
-	o.ready.Store(true)
-	o.Notify()
-}
-
 // What a small buffer had no room for is not asked for again.
 func TestSmallBufferLosesNothing(t *testing.T) {
 	testkit.NoLeaks(t)
 	idle, _ := testkit.Pipe(t)
-	var files []*once
+	var files []*testkit.Once
 	var fds []int
 	for range 4 {
-		f := openOnce(t)
+		f := testkit.OpenOnce(t)
 		files, fds = append(files, f), append(fds, f.Fd)
 	}
 	e, p := newEpoll(t, 0), pyselect.NewPoll()
@@ -205,7 +188,7 @@ func TestSmallBufferLosesNothing(t *testing.T) {
 				check(t, test.register(fd))
 			}
 			for _, f := range files {
-				f.cause()
+				f.Cause()
 			}
 			var got []int
 			for range files {

@@ -52,29 +52,26 @@ var (
 	listEvents = [...]uint16{sys.In, sys.Out, sys.Pri}
 )
 
-// A selectCall is the memory of one call of Select.
-type selectCall struct{ list wait.List }
-
-var selectCalls = sync.Pool{New: func() any {
-	c := new(selectCall)
-	c.list.Ask, c.list.BySelect = sys.Select, true
-	c.list.Init()
-	return c
+// selectLists is memory for calls of Select, one list each.
+var selectLists = sync.Pool{New: func() any {
+	l := &wait.List{Ask: sys.Select, BySelect: true}
+	l.Init()
+	return l
 }}
 
 func selectAmong[F any](ctx context.Context, lists [3][]F, timeout time.Duration) (readable, writable, exceptional []F, err error) {
-	c := selectCalls.Get().(*selectCall)
-	defer selectCalls.Put(c)
-	fds := c.list.Entries()[:0]
+	l := selectLists.Get().(*wait.List)
+	defer selectLists.Put(l)
+	fds := l.Entries()[:0]
 	for i, list := range lists {
 		if fds, err = resolve(fds, i, list); err != nil {
 			return nil, nil, nil, err
 		}
 	}
-	c.list.SetEntries(fds)
+	l.SetEntries(fds)
 	ready := 0
-	err = c.list.Wait(ctx, len(fds), timeout, func(n int, blocked bool) (bool, error) {
-		ready, fds = n, c.list.Found(blocked)
+	err = l.Wait(ctx, len(fds), timeout, func(n int, blocked bool) (bool, error) {
+		ready, fds = n, l.Found(blocked)
 		return true, nil
 	})
 	runtime.KeepAlive(lists)

@@ -194,7 +194,7 @@ func (s *base) wait(ctx context.Context, dst []Ready, room int, timeout time.Dur
 // explain finds the descriptor that is to blame for the error of a wait, where one that is closed is an error: the kernel does not
 // name it.
 func (s *base) explain(err error) error {
-	if _, ok := s.set.(*selectSet); ok {
+	if l, ok := s.set.(*listSet); ok && l.BySelect {
 		for _, key := range s.snapshot() {
 			if err := sys.Probe(key.Fd); err != nil {
 				return fmt.Errorf("fd %d: %w", key.Fd, err)

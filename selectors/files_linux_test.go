@@ -51,17 +51,15 @@ func TestSpecialFiles(t *testing.T) {
 // What a small buffer had no room for is not asked for again: the file may answer once only.
 func TestSmallBufferLosesNothing(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
-		var ready [3]atomic.Bool
-		var files []*testkit.FuseFile
+		var files []*testkit.Once
 		var fds []int
-		for i := range ready {
-			f := testkit.OpenFuse(t, func() bool { return ready[i].Swap(false) })
+		for range 3 {
+			f := testkit.OpenOnce(t)
 			register(t, sel, f.Fd, read, nil)
 			files, fds = append(files, f), append(fds, f.Fd)
 		}
-		for i, f := range files {
-			ready[i].Store(true)
-			f.Notify()
+		for _, f := range files {
+			f.Cause()
 		}
 		var got []int
 		for range files {

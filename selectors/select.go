@@ -15,13 +15,13 @@ import (
 // makes its socket available for writing, as on other systems.
 type SelectSelector struct {
 	base
-	list selectSet
+	list listSet
 }
 
 // NewSelectSelector returns an empty selector. The error wraps an *os.SyscallError.
 func NewSelectSelector() (*SelectSelector, error) {
 	s := new(SelectSelector)
-	s.list = selectSet{listSet{events: selectEvents, ready: selectReady}}
+	s.list = listSet{events: selectEvents, ready: selectReady}
 	s.list.Ask, s.list.BySelect = sys.Select, true
 	if err := s.list.init(); err != nil {
 		return nil, opError("select", err)
@@ -52,6 +52,3 @@ func selectReady(revents uint16) (ready Event) {
 	}
 	return ready
 }
-
-// A selectSet is a listSet whose waits fail if one of the descriptors is not open.
-type selectSet struct{ listSet }

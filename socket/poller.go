@@ -57,13 +57,8 @@ func newPoller(fd int) (*poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := os.NewFile(uintptr(fd), "socket")
-	raw, err := file.SyscallConn()
-	if err == nil {
-		err = file.SetDeadline(time.Time{}) // which is an error if Go's poller cannot watch it
-	}
+	file, raw, err := sys.InGoPoller(fd, "socket")
 	if err != nil {
-		file.Close()
 		return nil, err
 	}
 	p := &poller{file: file, closed: make(chan struct{})}

@@ -3,7 +3,9 @@
 package sys
 
 import (
+	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -22,6 +24,20 @@ func StartGoPoller() error {
 	time.AfterFunc(0, func() {}) // the first timer starts it
 	goPollerRuns.Store(true)
 	return nil
+}
+
+// InGoPoller puts a descriptor that does not block into Go's own poller, and owns it: it is closed if the poller cannot watch it.
+func InGoPoller(fd int, name string) (*os.File, syscall.RawConn, error) {
+	file := os.NewFile(uintptr(fd), name)
+	conn, err := file.SyscallConn()
+	if err == nil {
+		err = file.SetDeadline(time.Time{}) // which tells whether it is watched
+	}
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, conn, nil
 }
 
 func needPairs(n int) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -51,6 +52,25 @@ func OpenFuse(t testing.TB, answer func() bool) *FuseFile {
 	f.Fd, err = unix.Open(filepath.Join(dir, "file"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	Check(t, err)
 	return f
+}
+
+// A Once is a file that tells only the first who asks that it is readable.
+type Once struct {
+	*FuseFile
+	ready atomic.Bool
+}
+
+// OpenOnce is OpenFuse for such a file.
+func OpenOnce(t testing.TB) *Once {
+	o := new(Once)
+	o.FuseFile = OpenFuse(t, func() bool { return o.ready.Swap(false) })
+	return o
+}
+
+// Cause makes it readable.
+func (o *Once) Cause() {
+	o.ready.Store(true)
+	o.Notify()
 }
 
 // Notify lets the kernel ask again, for those who wait.

@@ -172,9 +172,8 @@ var Specials = []struct {
 		return Special{Fd: f.Fd, Events: unix.POLLIN, Cause: func() { ready.Store(true); f.Notify() }, Reset: func() { ready.Store(false) }}
 	}},
 	{"FUSE, once", func(t testing.TB) Special {
-		var ready atomic.Bool
-		f := OpenFuse(t, func() bool { return ready.Swap(false) })
-		return Special{Fd: f.Fd, Events: unix.POLLIN, Cause: func() { ready.Store(true); f.Notify() }, Reset: func() { ready.Store(false) }}
+		f := OpenOnce(t)
+		return Special{Fd: f.Fd, Events: unix.POLLIN, Cause: f.Cause, Reset: func() { f.ready.Store(false) }}
 	}},
 }
 

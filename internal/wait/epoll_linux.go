@@ -312,11 +312,11 @@ func (f *epollFd) look(events []unix.EpollEvent, brief bool) (int, error) {
 	return rest, err
 }
 
-// Steady reports whether all that is in the set is known to be steady.
-func (e *Epoll) Steady() bool { return len(e.unsteady) == 0 && !e.foreign }
+// isSteady reports whether all that is in the set is known to be steady.
+func (e *Epoll) isSteady() bool { return len(e.unsteady) == 0 && !e.foreign }
 
 // isBrief reports whether a system call for the set takes no time and cannot sleep.
-func (e *Epoll) isBrief() bool { return e.Steady() && !e.slow }
+func (e *Epoll) isBrief() bool { return e.isSteady() && !e.slow }
 
 // canPark prepares a park, or returns false if Go's poller does not take the descriptor.
 func (e *Epoll) canPark() bool {
@@ -324,7 +324,7 @@ func (e *Epoll) canPark() bool {
 	if e.refused {
 		return false
 	}
-	if f.file != nil && !f.closed {
+	if f.isOpen() {
 		if f.past.Swap(false) {
 			f.file.SetReadDeadline(time.Time{})
 		}
@@ -337,8 +337,11 @@ func (e *Epoll) canPark() bool {
 		close(opened)
 	}()
 	<-opened
-	return f.file != nil && !f.closed
+	return f.isOpen()
 }
+
+// isOpen reports whether the descriptor is in Go's poller.
+func (f *epollFd) isOpen() bool { return f.file != nil && !f.closed }
 
 // opening lets one descriptor at a time be opened for parking: when its table has to grow, the kernel lets all who open one sleep,
 // each with a thread.
@@ -354,18 +357,14 @@ func (e *Epoll) open() {
 		return
 	}
 	unix.SetNonblock(fd, true)
-	f.file, f.closed = os.NewFile(uintptr(fd), "epoll"), false
+	f.file, f.conn, err = sys.InGoPoller(fd, "epoll")
+	f.closed, e.refused = false, err != nil
 	f.past.Store(false)
-	f.conn, err = f.file.SyscallConn()
-	if err != nil || f.file.SetReadDeadline(time.Time{}) != nil {
-		e.refused = true
-		f.unpark()
-	}
 }
 
 // unpark takes the descriptor out of Go's poller, which ends a park, and reports whether it was there.
 func (f *epollFd) unpark() bool {
-	if f.file == nil || f.closed {
+	if !f.isOpen() {
 		return false
 	}
 	f.closed = true

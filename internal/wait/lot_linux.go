@@ -52,13 +52,10 @@ func (l *lot) open() bool {
 		return false
 	}
 	unix.SetNonblock(fd, true)
-	file := os.NewFile(uintptr(fd), "epoll")
-	conn, err := file.SyscallConn()
-	if err != nil || file.SetReadDeadline(time.Time{}) != nil {
-		file.Close()
+	if l.file, l.conn, err = sys.InGoPoller(fd, "epoll"); err != nil {
 		return false
 	}
-	l.file, l.conn, l.fd, l.spots = file, conn, fd, make(map[int]*place)
+	l.fd, l.spots = fd, make(map[int]*place)
 	l.fetch = func(uintptr) bool {
 		l.n, err = sys.EpollLook(l.fd, l.events[:], false)
 		return l.n > 0 || err != nil

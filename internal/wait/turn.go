@@ -1,10 +1,6 @@
 package wait
 
-import (
-	"time"
-
-	"github.com/pyselect/pyselect/internal/sys"
-)
+import "github.com/pyselect/pyselect/internal/sys"
 
 // A Turn lets one goroutine at a time wait for something. The others queue for it, each until its own deadline.
 type Turn chan struct{}
@@ -46,11 +42,10 @@ func (t Turn) takeInBubble(deadline sys.Deadline, done <-chan struct{}) bool {
 			return false
 		default:
 		}
-		left := deadline.Left()
-		if left == 0 {
+		if deadline.Left() == 0 {
 			return false
 		}
-		sys.Select(nil, sys.After(min(left, time.Millisecond)))
+		pause(deadline)
 	}
 }
 

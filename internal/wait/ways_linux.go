@@ -37,7 +37,7 @@ func (w *Waits) choose(deadline sys.Deadline) {
 	e, _ := w.set.(*Epoll)
 	forced, few := Way(Force.Load()), func() bool { return threads.Load() < maxThreads() }
 	alone := e != nil && w.isAlone()
-	shares := !w.apart && !deadline.InBubble() && (deadline != sys.Never || !sys.InBubble()) && (e == nil || e.Steady())
+	shares := !w.apart && !deadline.InBubble() && (deadline != sys.Never || !sys.InBubble()) && (e == nil || e.isSteady())
 	switch {
 	case e != nil && e.Haunted:
 		w.way = Pausing
