@@ -886,3 +886,43 @@ func TestEpollMaskString(t *testing.T) {
 		}
 	}
 }
+
+// All that are ready are reported at once, as far as they fit, and each of them once: also when few were ready before.
+func TestEpollManyAfterFew(t *testing.T) {
+	const watched = 200
+	for _, flags := range []pyselect.EpollMask{0, pyselect.EPOLLET, pyselect.EPOLLONESHOT} {
+		for _, ready := range []int{1, 63, 64, 65, 66, 128, watched} {
+			for _, room := range []int{64, 65, 100, watched} {
+				t.Run(fmt.Sprintf("%v, %d ready, room for %d", flags, ready, room), func(t *testing.T) {
+					testkit.NoLeaks(t)
+					fds := testkit.Eventfds(t, watched, 0)
+					e := newEpoll(t, flags, fds...)
+					wantEpoll(t, e)
+					for _, fd := range fds[:ready] {
+						testkit.Write(t, fd, "\x01\x01\x01\x01\x01\x01\x01\x01")
+					}
+					var all []int
+					for left := ready; left > 0; left -= room {
+						events, err := e.Poll(0, room)
+						check(t, err)
+						if len(events) != min(left, room) {
+							t.Fatalf("%d of %d are reported", len(events), left)
+						}
+						for _, event := range events {
+							all = append(all, event.Fd)
+						}
+						if flags == 0 {
+							break // they will be reported again
+						}
+					}
+					slices.Sort(all)
+					equal(t, "reported, each once,", all, slices.Compact(slices.Clone(all))...)
+					if flags != 0 {
+						equal(t, "reported", all, fds[:ready]...)
+						wantEpoll(t, e)
+					}
+				})
+			}
+		}
+	}
+}

@@ -35,14 +35,16 @@ func EpollCtl(epfd, op, fd int, events, tag uint32, brief bool) error {
 	return nil
 }
 
+// Few is how many events a call may ask for and still be brief.
+const Few = 64
+
 // EpollLook wraps epoll_pwait(2) with a timeout of zero. What it may be brief for is said at EpollCtl; a call that asks for
-// many events never is.
+// more than Few events never is.
 func EpollLook(epfd int, events []unix.EpollEvent, brief bool) (int, error) {
-	const many = 64
 	for {
 		var n uintptr
 		var errno syscall.Errno
-		if brief && len(events) <= many {
+		if brief && len(events) <= Few {
 			n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 		} else {
 			n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)

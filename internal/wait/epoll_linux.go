@@ -26,6 +26,7 @@ type Epoll struct {
 	slow     bool             // a look may sleep
 	refused  bool             // Go's poller does not take it
 	Bound    int              // on the events that can be ready, as far as is known
+	crowded  bool             // the last look has found more than sys.Few
 	Haunted  bool             // the set reports what cannot be removed: the next block is a pause
 	looked   []unix.EpollEvent
 
@@ -75,7 +76,7 @@ func wrapEpoll(fd *epollFd, bound int, foreign bool) *Epoll {
 	e.LookFirst = true
 	e.try = func(uintptr) bool {
 		e.tries++
-		e.n, e.err = e.armed.look(e.found, e.brief)
+		e.n, e.err = e.armed.look(e.found, e.brief, false)
 		return e.n > 0 || e.err != nil || e.tries > 1
 	}
 	e.alarm.ring = e.unblock
@@ -222,7 +223,9 @@ func (e *Epoll) Found(n int, blocked bool) []unix.EpollEvent {
 // Look implements Set.
 func (e *Epoll) Look(room int) (int, error) {
 	e.looked = resize(e.looked, min(room, e.Bound))
-	return e.fd.look(e.looked, e.isBrief())
+	n, err := e.fd.look(e.looked, e.isBrief(), !e.crowded)
+	e.crowded = n > sys.Few
+	return n, err
 }
 
 // Watch implements Set.
@@ -288,28 +291,34 @@ func withoutWaker(events []unix.EpollEvent) int {
 	return len(slices.DeleteFunc(events, func(e unix.EpollEvent) bool { return e.Fd == wakerFd }))
 }
 
-// look fetches events, and does not let the waker take the room of one.
-func (f *epollFd) look(events []unix.EpollEvent, brief bool) (int, error) {
-	n, err := sys.EpollLook(f.number, events, brief)
-	if f.waker == nil || n == 0 || err != nil {
-		return n, err
+// look fetches events, and does not let the waker take the room of one. If few of many that may be ready are likely, it asks for a
+// few of them first, which is brief if the set is.
+func (f *epollFd) look(events []unix.EpollEvent, brief, fewLikely bool) (int, error) {
+	asked := len(events)
+	if brief && fewLikely {
+		asked = min(asked, sys.Few)
 	}
-	rest := withoutWaker(events[:n])
-	if rest == n || n < len(events) {
-		return rest, nil
+	n, err := sys.EpollLook(f.number, events[:asked], brief)
+	found := withoutWaker(events[:n])
+	if n < asked || found == len(events) {
+		return found, err
 	}
-	n, err = sys.EpollLook(f.number, events[rest:], brief)
-	for _, event := range events[rest : rest+withoutWaker(events[rest:rest+n])] {
-		// What is ready is reported once more.
-		first := slices.IndexFunc(events[:rest], func(e unix.EpollEvent) bool { return e.Fd == event.Fd && e.Pad == event.Pad })
-		if first < 0 {
-			events[rest] = event
-			rest++
+	n, err = sys.EpollLook(f.number, events[found:], brief)
+	if found > 0 {
+		err = nil // what has been found must not be lost
+	}
+	first := events[:found]
+	for _, event := range events[found : found+withoutWaker(events[found:found+n])] {
+		// What is ready may be reported once more.
+		i := slices.IndexFunc(first, func(e unix.EpollEvent) bool { return e.Fd == event.Fd && e.Pad == event.Pad })
+		if i < 0 {
+			events[found] = event
+			found++
 		} else {
-			events[first].Events |= event.Events
+			first[i].Events |= event.Events
 		}
 	}
-	return rest, err
+	return found, err
 }
 
 // isSteady reports whether all that is in the set is known to be steady.
