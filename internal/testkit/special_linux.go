@@ -111,6 +111,7 @@ var Specials = []struct {
 		attr := unix.PerfEventAttr{
 			Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_PAGE_FAULTS,
 			Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})), Sample: 1, Wakeup: 1, Sample_type: unix.PERF_SAMPLE_IP,
+			Bits: unix.PerfBitDisabled, // the thread may have page faults of its own
 		}
 		type answer struct {
 			fd  int
@@ -123,7 +124,9 @@ var Specials = []struct {
 			opens <- answer{fd, err}
 			for done := range faults {
 				if page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON); err == nil {
+					unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0)
 					page[0] = 1
+					unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_DISABLE, 0)
 					unix.Munmap(page)
 				}
 				close(done)
