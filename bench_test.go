@@ -20,7 +20,7 @@ var (
 func BenchmarkEpollPollInto(b *testing.B) {
 	testkit.Run(b, append(shapes, largeShapes...), func(b *testing.B, fds []int, ready int) {
 		testkit.Compare(b, func(b *testing.B) {
-			e, events := newEpoll(b, 0, fds...), make([]pyselect.EpollEvent, len(fds))
+			e, events := testkit.NewEpoll(b, 0, fds...), make([]pyselect.EpollEvent, len(fds))
 			for b.Loop() {
 				if n, err := e.PollInto(events, 0); n != ready || err != nil {
 					b.Fatal(n, err)
@@ -33,7 +33,7 @@ func BenchmarkEpollPollInto(b *testing.B) {
 func BenchmarkEpollPoll(b *testing.B) {
 	testkit.Run(b, shapes, func(b *testing.B, fds []int, ready int) {
 		testkit.Compare(b, func(b *testing.B) {
-			e := newEpoll(b, 0, fds...)
+			e := testkit.NewEpoll(b, 0, fds...)
 			for b.Loop() {
 				if events, err := e.Poll(0, -1); len(events) != ready || err != nil {
 					b.Fatal(events, err)
@@ -110,7 +110,7 @@ func BenchmarkSelect(b *testing.B) {
 func BenchmarkEpollModify(b *testing.B) {
 	fd := testkit.Eventfds(b, 1, 0)[0]
 	testkit.Compare(b, func(b *testing.B) {
-		e := newEpoll(b, 0, fd)
+		e := testkit.NewEpoll(b, 0, fd)
 		for mask := pyselect.EPOLLOUT; b.Loop(); mask ^= pyselect.EPOLLIN | pyselect.EPOLLOUT {
 			check(b, e.Modify(fd, mask))
 		}
@@ -125,7 +125,7 @@ func BenchmarkEpollModify(b *testing.B) {
 func BenchmarkEpollRegisterUnregister(b *testing.B) {
 	fd := testkit.Eventfds(b, 1, 0)[0]
 	testkit.Compare(b, func(b *testing.B) {
-		e := newEpoll(b, 0)
+		e := testkit.NewEpoll(b, 0)
 		for b.Loop() {
 			check(b, e.Register(fd, pyselect.EPOLLIN))
 			check(b, e.Unregister(fd))
@@ -148,7 +148,7 @@ func BenchmarkEpollPingPong(b *testing.B) {
 		b.Run(test.name, func(b *testing.B) {
 			testkit.Compare(b, func(b *testing.B) {
 				testkit.PingPong(b, func(fd int) func() (int, error) {
-					e, events := newEpoll(b, 0, fd), make([]pyselect.EpollEvent, 1)
+					e, events := testkit.NewEpoll(b, 0, fd), make([]pyselect.EpollEvent, 1)
 					return func() (int, error) { return e.PollInto(events, test.timeout) }
 				})
 			}, func(b *testing.B) { testkit.PingPongEpollWait(b, test.msec) })

@@ -1,11 +1,22 @@
-//go:build unix
-
 package pyselect
 
 import (
+	"math"
 	"strconv"
 	"strings"
+	"time"
 )
+
+// Forever is the timeout that never ends, Python's timeout=None: wait until something is ready.
+const Forever time.Duration = math.MaxInt64
+
+// forever returns Forever for a negative timeout. It is for the calls in which Python then waits for ever.
+func forever(timeout time.Duration) time.Duration {
+	if timeout < 0 {
+		return Forever
+	}
+	return timeout
+}
 
 type bitName[M ~uint16 | ~uint32] struct {
 	bit  M

@@ -1,5 +1,5 @@
 // Package pyselect is Python's select module for Go: Select, Poll, Epoll, Kqueue and their constants, under their Python
-// names and with their Python semantics. Package selectors, below this one, is Python's selectors module on top of it.
+// names and with their Python semantics. Package selectors is Python's selectors module on top of it, package socket Python's sockets.
 //
 // The objects exist where the kernel has the facility, as in Python: Poll on Unix, Epoll on Linux, Kqueue on macOS and the
 // BSDs. Select is everywhere; on Windows it takes sockets only, and where there is no select(2), on js, wasip1 and plan9,
@@ -7,27 +7,29 @@
 //
 // # Waitable objects
 //
-// Whatever Python takes as a file object is an any here, and [Fileno] says what may be passed: a descriptor as an integer
-// of any type, a net.Conn, a net.Listener, an *os.File, anything with a Fileno or an Fd method. Its blocking mode is left
-// as it is. An object that is registered is kept alive until it is unregistered.
+// Whatever Python takes as a file object is an any here, and [Fileno] says what may be passed: a descriptor as an int, a
+// net.Conn, a net.Listener, an *os.File, anything with a Fileno or an Fd method. Its blocking mode is left as it is. A Poll, an
+// Epoll and a selector keep a registered object alive until it is unregistered. A Kqueue does not: it knows descriptors only.
 //
 // # Timeouts
 //
-// A timeout is a [time.Duration] where Python has seconds or milliseconds. [Forever] is None. A wait never ends before its
-// timeout is over, whatever signals arrive, and ends later only by what the kernel's timers and the scheduler need, however
-// short it is. A timeout of zero looks and does not wait. What a negative one does differs, as it does in Python: it is an
-// error in Select and Kqueue, and waits for ever in Poll and Epoll.
+// A timeout is a [time.Duration] where Python has seconds or milliseconds. [Forever] is None. If nothing becomes ready, a wait
+// ends when its timeout is over, never earlier, whatever signals arrive. It ends later only by what the kernel's timers and the
+// scheduler need, even if the timeout is very short. A timeout of zero looks and does not wait. A negative timeout is an error in
+// Select and Kqueue, and waits for ever in Poll and Epoll, as in Python.
 //
 // # Waiting
 //
-// On Linux, a wait holds a thread only where that is cheaper, or right: the loop of a program that has one, the first few that
-// wait, and waits for files that are neither sockets, pipes, terminals, eventfds, timerfds nor inotify descriptors. All other
-// goroutines that wait are parked, however many they are. On the other systems every wait holds a thread, and Go ends a program
-// with more than ten thousand. A context ends a wait of PollContext and its like; Close ends those of an Epoll or a Kqueue.
+// On Linux, some waits hold a thread because that is cheaper: that of an epoll whose loop is the only one of the program, and the
+// first few of the other facilities. Others hold a thread because only a thread gets the right answer: those for files that are
+// neither sockets, pipes, terminals, eventfds, timerfds nor inotify descriptors. All other goroutines that wait need no thread,
+// however many they are. On the other systems every wait holds a thread, and Go ends a program with more than ten thousand
+// threads. A context ends a wait of PollContext and its like; Close ends the waits of an Epoll or a Kqueue.
 //
 // # Errors
 //
-// An error names the operation and, where there is one, the descriptor. Use [errors.Is] to tell them apart:
+// The error of an operation is an [*OpError]: it names the operation and, where there is one, the descriptor. Use [errors.Is] to
+// tell errors apart:
 //
 //	Python                                     here
 //	OSError with an errno                      unix.EBADF, unix.EPERM, ...;

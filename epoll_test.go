@@ -17,94 +17,7 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
-	"github.com/pyselect/pyselect/internal/wait"
 )
-
-// eachWay runs a test with Epolls that block in each way.
-func eachWay(t *testing.T, test func(t *testing.T)) {
-	for _, way := range []struct {
-		name string
-		wait.Way
-	}{{"in the kernel", wait.InKernel}, {"parked", wait.Parked}, {"together", wait.Together}} {
-		t.Run(way.name, func(t *testing.T) {
-			testkit.NoLeaks(t)
-			testkit.Force(t, way.Way)
-			test(t)
-		})
-	}
-}
-
-// newEpoll returns an Epoll with EPOLLIN and flags for each descriptor.
-func newEpoll(t testing.TB, flags pyselect.EpollMask, fds ...int) *pyselect.Epoll {
-	t.Helper()
-	e, err := pyselect.NewEpoll()
-	check(t, err)
-	t.Cleanup(func() { check(t, e.Close()) })
-	for _, fd := range fds {
-		check(t, e.Register(fd, pyselect.EPOLLIN|flags))
-	}
-	return e
-}
-
-func fileno(t testing.TB, e *pyselect.Epoll) int {
-	t.Helper()
-	fd, err := e.Fileno()
-	check(t, err)
-	return fd
-}
-
-// epollIn returns the events of descriptors that are readable.
-func epollIn(fds ...int) (events []pyselect.EpollEvent) {
-	for _, fd := range fds {
-		events = append(events, pyselect.EpollEvent{fd, pyselect.EPOLLIN})
-	}
-	return events
-}
-
-// wantEpoll checks what is ready now, in any order.
-func wantEpoll(t testing.TB, e *pyselect.Epoll, want ...pyselect.EpollEvent) {
-	t.Helper()
-	events, err := e.Poll(0, -1)
-	check(t, err)
-	sortByFd(events)
-	sortByFd(want)
-	equal(t, "ready", events, want...)
-}
-
-func sortByFd(events []pyselect.EpollEvent) {
-	slices.SortFunc(events, func(a, b pyselect.EpollEvent) int { return a.Fd - b.Fd })
-}
-
-// A waiter is a Poll in a goroutine of its own.
-type waiter struct {
-	*testkit.Call
-	events []pyselect.EpollEvent
-	err    error
-}
-
-// startPoll returns when the goroutine is blocked.
-func startPoll(t testing.TB, e *pyselect.Epoll, timeout time.Duration) *waiter {
-	t.Helper()
-	w := new(waiter)
-	w.Call = testkit.Go(t, func() { w.events, w.err = e.Poll(timeout, -1) })
-	w.Blocked()
-	return w
-}
-
-// want waits until the Poll has returned, and checks what.
-func (w *waiter) want(t testing.TB, events ...pyselect.EpollEvent) {
-	t.Helper()
-	w.Wait()
-	check(t, w.err)
-	equal(t, "Poll returned", w.events, events...)
-}
-
-func (w *waiter) wantClosed(t testing.TB) {
-	t.Helper()
-	w.Wait()
-	wantError(t, w.err, os.ErrClosed, "epoll poll")
-	equal(t, "Poll returned", w.events)
-}
 
 func TestEpollErrors(t *testing.T) {
 	testkit.NoLeaks(t)
@@ -114,11 +27,11 @@ func TestEpollErrors(t *testing.T) {
 	defer null.Close()
 	closedFile := file(t, r)
 	check(t, closedFile.Close())
-	e := newEpoll(t, 0, r)
+	e := testkit.NewEpoll(t, 0, r)
 	exclusive := testkit.Dup(t, r, 0)
 	check(t, e.Register(exclusive, pyselect.EPOLLIN|pyselect.EPOLLEXCLUSIVE))
 	regular := testkit.File(t)
-	closed := closedFd(t, 0)
+	closed := testkit.ClosedFd(t, 0)
 
 	register := func(obj any) error { return e.Register(obj, pyselect.EPOLLIN) }
 	modify := func(obj any) error { return e.Modify(obj, pyselect.EPOLLIN) }
@@ -129,48 +42,49 @@ func TestEpollErrors(t *testing.T) {
 		want error
 		text string
 	}{
-		{"epoll register", register, r, unix.EEXIST, fmt.Sprintf("fd %d:", r)},
-		{"epoll register", register, r, fs.ErrExist, ""},
-		{"epoll register", register, closed, unix.EBADF, fmt.Sprintf("fd %d:", closed)},
-		{"epoll register", register, 1 << 30, unix.EBADF, "fd 1073741824:"},
-		{"epoll register", register, regular, unix.EPERM, "fd"},
-		{"epoll register", register, null, unix.EPERM, "fd"},
-		{"epoll register", register, e, unix.EINVAL, "fd"},
-		{"epoll register", register, -1, os.ErrInvalid, "-1"},
-		{"epoll register", register, uint64(math.MaxUint64), os.ErrInvalid, ""},
-		{"epoll register", register, closedFile, os.ErrClosed, "*os.File"},
-		{"epoll register", register, "stdin", pyselect.ErrNotWaitable, "string"},
-		{"epoll modify", modify, w, unix.ENOENT, fmt.Sprintf("fd %d:", w)},
-		{"epoll modify", modify, w, fs.ErrNotExist, ""},
-		{"epoll modify", modify, closed, unix.EBADF, "fd"},
-		{"epoll modify", modify, exclusive, unix.EINVAL, "fd"},
-		{"epoll modify", modify, -1, os.ErrInvalid, "-1"},
-		{"epoll modify", modify, nil, pyselect.ErrNotWaitable, "nil"},
-		{"epoll unregister", e.Unregister, w, unix.ENOENT, fmt.Sprintf("fd %d:", w)},
-		{"epoll unregister", e.Unregister, w, fs.ErrNotExist, ""},
-		{"epoll unregister", e.Unregister, closed, unix.EBADF, "fd"},
-		{"epoll unregister", e.Unregister, -1, os.ErrInvalid, "-1"},
-		{"epoll unregister", e.Unregister, 1.5, pyselect.ErrNotWaitable, "float64"},
+		{"epoll.register", register, r, unix.EEXIST, fmt.Sprintf("fd %d:", r)},
+		{"epoll.register", register, r, fs.ErrExist, ""},
+		{"epoll.register", register, closed, unix.EBADF, fmt.Sprintf("fd %d:", closed)},
+		{"epoll.register", register, 1 << 30, unix.EBADF, "fd 1073741824:"},
+		{"epoll.register", register, regular, unix.EPERM, "fd"},
+		{"epoll.register", register, null, unix.EPERM, "fd"},
+		{"epoll.register", register, e, unix.EINVAL, "fd"},
+		{"epoll.register", register, -1, os.ErrInvalid, "-1"},
+		{"epoll.register", register, ^uintptr(0), os.ErrInvalid, ""},
+		{"epoll.register", register, (*pyselect.Epoll)(nil), os.ErrInvalid, "nil *pyselect.Epoll"},
+		{"epoll.register", register, closedFile, os.ErrClosed, "*os.File"},
+		{"epoll.register", register, "stdin", pyselect.ErrNotWaitable, "string"},
+		{"epoll.modify", modify, w, unix.ENOENT, fmt.Sprintf("fd %d:", w)},
+		{"epoll.modify", modify, w, fs.ErrNotExist, ""},
+		{"epoll.modify", modify, closed, unix.EBADF, "fd"},
+		{"epoll.modify", modify, exclusive, unix.EINVAL, "fd"},
+		{"epoll.modify", modify, -1, os.ErrInvalid, "-1"},
+		{"epoll.modify", modify, nil, pyselect.ErrNotWaitable, "nil"},
+		{"epoll.unregister", e.Unregister, w, unix.ENOENT, fmt.Sprintf("fd %d:", w)},
+		{"epoll.unregister", e.Unregister, w, fs.ErrNotExist, ""},
+		{"epoll.unregister", e.Unregister, closed, unix.EBADF, "fd"},
+		{"epoll.unregister", e.Unregister, -1, os.ErrInvalid, "-1"},
+		{"epoll.unregister", e.Unregister, 1.5, pyselect.ErrNotWaitable, "float64"},
 	} {
 		wantError(t, test.op(test.obj), test.want, test.name, test.text)
 	}
 	for _, maxevents := range []int{0, -2, math.MinInt} {
 		_, err := e.Poll(pyselect.Forever, maxevents)
-		wantError(t, err, os.ErrInvalid, "epoll poll", "maxevents", fmt.Sprint(maxevents))
+		wantError(t, err, os.ErrInvalid, "epoll.poll", "maxevents", fmt.Sprint(maxevents))
 	}
 	for _, buf := range [][]pyselect.EpollEvent{nil, {}} {
 		_, err := e.PollInto(buf, pyselect.Forever)
-		wantError(t, err, os.ErrInvalid, "epoll poll", "buffer")
+		wantError(t, err, os.ErrInvalid, "epoll.poll", "buffer")
 	}
-	wantEpoll(t, e)
+	testkit.WantEpoll(t, e)
 }
 
 func TestEpollClosed(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
-		r := readable(t)
+	testkit.EachWay(t, func(t *testing.T) {
+		r := testkit.Readable(t)
 		for _, hasWaited := range []bool{false, true} {
-			e := newEpoll(t, 0, r)
-			fd := fileno(t, e)
+			e := testkit.NewEpoll(t, 0, r)
+			fd := testkit.EpollFd(t, e)
 			if hasWaited {
 				check(t, e.Unregister(r))
 				_, err := e.Poll(time.Nanosecond, -1)
@@ -181,25 +95,25 @@ func TestEpollClosed(t *testing.T) {
 			}
 			for range 2 {
 				check(t, e.Close())
-				if !e.Closed() || isOpen(fd) {
-					t.Errorf("Closed is %t, descriptor open is %t", e.Closed(), isOpen(fd))
+				if !e.Closed() || testkit.IsOpen(fd) {
+					t.Errorf("Closed is %t, descriptor open is %t", e.Closed(), testkit.IsOpen(fd))
 				}
 			}
 			for _, obj := range []any{r, -1, "stdin", nil, e} {
-				wantError(t, e.Register(obj, pyselect.EPOLLIN), os.ErrClosed, "epoll register")
-				wantError(t, e.Modify(obj, pyselect.EPOLLIN), os.ErrClosed, "epoll modify")
-				wantError(t, e.Unregister(obj), os.ErrClosed, "epoll unregister")
+				wantError(t, e.Register(obj, pyselect.EPOLLIN), os.ErrClosed, "epoll.register")
+				wantError(t, e.Modify(obj, pyselect.EPOLLIN), os.ErrClosed, "epoll.modify")
+				wantError(t, e.Unregister(obj), os.ErrClosed, "epoll.unregister")
 			}
 			for _, maxevents := range []int{-1, 1, 0, -2} {
 				for _, timeout := range []time.Duration{0, time.Hour, pyselect.Forever, -1} {
 					_, err := e.Poll(timeout, maxevents)
-					wantError(t, err, os.ErrClosed, "epoll poll")
+					wantError(t, err, os.ErrClosed, "epoll.poll")
 					_, err = e.PollInto(make([]pyselect.EpollEvent, max(0, maxevents)), timeout)
-					wantError(t, err, os.ErrClosed, "epoll poll")
+					wantError(t, err, os.ErrClosed, "epoll.poll")
 				}
 			}
 			_, err := e.Fileno()
-			wantError(t, err, os.ErrClosed, "epoll fileno")
+			wantError(t, err, os.ErrClosed, "epoll.fileno")
 			_, err = pyselect.Fileno(e)
 			wantError(t, err, os.ErrClosed)
 		}
@@ -207,9 +121,9 @@ func TestEpollClosed(t *testing.T) {
 }
 
 func TestEpollDescriptor(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
-		e := newEpoll(t, 0)
-		fd := fileno(t, e)
+	testkit.EachWay(t, func(t *testing.T) {
+		e := testkit.NewEpoll(t, 0)
+		fd := testkit.EpollFd(t, e)
 		for range 2 {
 			flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 			check(t, err)
@@ -226,8 +140,8 @@ func TestEpollDescriptor(t *testing.T) {
 }
 
 func TestEpollKeepsBlockingMode(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
-		e := newEpoll(t, 0)
+	testkit.EachWay(t, func(t *testing.T) {
+		e := testkit.NewEpoll(t, 0)
 		blockingModes(t, func(obj any) error {
 			if err := e.Register(obj, pyselect.EPOLLIN); err != nil {
 				return err
@@ -243,11 +157,11 @@ func TestEpollKeepsBlockingMode(t *testing.T) {
 // A Fileno method may use the Epoll or the Poll that calls it.
 func TestFilenoMethodsAreCalledUnlocked(t *testing.T) {
 	testkit.NoLeaks(t)
-	r := readable(t)
-	e, p := newEpoll(t, 0), newPoll(t)
+	r := testkit.Readable(t)
+	e, p := testkit.NewEpoll(t, 0), testkit.NewPoll(t)
 	obj := filenoCall{func() int {
-		wantEpoll(t, e)
-		wantPoll(t, p)
+		testkit.WantEpoll(t, e)
+		testkit.WantPoll(t, p)
 		return r
 	}}
 	check(t, e.Register(obj, 0))
@@ -262,9 +176,9 @@ func TestEpollMaxEvents(t *testing.T) {
 	testkit.NoLeaks(t)
 	const ready, idle = 2000, 3000
 	testkit.NeedFds(t, ready+idle+100)
-	full := readable(t)
+	full := testkit.Readable(t)
 	empty, _ := testkit.Pipe(t)
-	e := newEpoll(t, 0)
+	e := testkit.NewEpoll(t, 0)
 	var want []pyselect.EpollEvent
 	for i := range ready + idle {
 		of := empty
@@ -274,14 +188,14 @@ func TestEpollMaxEvents(t *testing.T) {
 		fd := testkit.Dup(t, of, 0)
 		check(t, e.Register(fd, pyselect.EPOLLIN))
 		if of == full {
-			want = append(want, epollIn(fd)...)
+			want = append(want, testkit.EpollIn(fd)...)
 		}
 	}
 	for _, test := range []struct{ maxevents, want int }{
 		{1, 1}, {7, 7}, {-1, 1023}, {1024, 1024}, {ready - 1, ready - 1}, {ready, ready}, {5000, ready}, {1 << 30, ready}, {math.MaxInt, ready},
 	} {
 		var events []pyselect.EpollEvent
-		allocated := bytesAllocated(func() {
+		allocated := testkit.BytesAllocated(func() {
 			var err error
 			events, err = e.Poll(pyselect.Forever, test.maxevents)
 			check(t, err)
@@ -292,26 +206,26 @@ func TestEpollMaxEvents(t *testing.T) {
 		if allocated > 1<<20 {
 			t.Errorf("maxevents %d: %d bytes allocated", test.maxevents, allocated)
 		}
-		sortByFd(events)
+		testkit.SortByFd(events)
 		if test.want == ready {
-			equal(t, "ready", events, want...)
+			testkit.Equal(t, "ready", events, want...)
 		}
 	}
 	buf := make([]pyselect.EpollEvent, 5000)
 	n, err := e.PollInto(buf, pyselect.Forever)
 	check(t, err)
-	sortByFd(buf[:n])
-	equal(t, "PollInto", buf[:n], want...)
+	slices.SortFunc(buf[:n], func(a, b pyselect.EpollEvent) int { return a.Fd - b.Fd })
+	testkit.Equal(t, "PollInto", buf[:n], want...)
 }
 
 // What does not fit the buffer comes with the next calls.
 func TestEpollSmallBuffer(t *testing.T) {
 	testkit.NoLeaks(t)
-	fds := []int{readable(t), readable(t), readable(t), readable(t), readable(t)}
-	want := epollIn(fds...)
-	sortByFd(want)
+	fds := []int{testkit.Readable(t), testkit.Readable(t), testkit.Readable(t), testkit.Readable(t), testkit.Readable(t)}
+	want := testkit.EpollIn(fds...)
+	testkit.SortByFd(want)
 	for _, flags := range []pyselect.EpollMask{pyselect.EPOLLET, pyselect.EPOLLONESHOT} {
-		e := newEpoll(t, flags, fds...)
+		e := testkit.NewEpoll(t, flags, fds...)
 		var got []pyselect.EpollEvent
 		for _, size := range []int{2, 2, 1, 0} { // each event once
 			buf := make([]pyselect.EpollEvent, 2)
@@ -322,11 +236,11 @@ func TestEpollSmallBuffer(t *testing.T) {
 			}
 			got = append(got, buf[:n]...)
 		}
-		sortByFd(got)
-		equal(t, flags.String(), got, want...)
+		testkit.SortByFd(got)
+		testkit.Equal(t, flags.String(), got, want...)
 	}
 
-	e := newEpoll(t, 0, fds...)
+	e := testkit.NewEpoll(t, 0, fds...)
 	var got []pyselect.EpollEvent
 	for range 5 { // level-triggered: each in its turn, again and again
 		buf := make([]pyselect.EpollEvent, 2)
@@ -335,45 +249,45 @@ func TestEpollSmallBuffer(t *testing.T) {
 		got = append(got, buf[:n]...)
 	}
 	for i, first := range [][]pyselect.EpollEvent{got[:5], got[5:]} {
-		sortByFd(first)
-		equal(t, fmt.Sprintf("round %d, level-triggered", i), first, want...)
+		testkit.SortByFd(first)
+		testkit.Equal(t, fmt.Sprintf("round %d, level-triggered", i), first, want...)
 	}
 }
 
 func TestEpollEdgeTriggered(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
+	testkit.EachWay(t, func(t *testing.T) {
 		r, w := testkit.Pipe(t)
 		testkit.Write(t, w, "x")
-		e := newEpoll(t, pyselect.EPOLLET, r)
-		wantEpoll(t, e, epollIn(r)...)
-		wantEpoll(t, e)
+		e := testkit.NewEpoll(t, pyselect.EPOLLET, r)
+		testkit.WantEpoll(t, e, testkit.EpollIn(r)...)
+		testkit.WantEpoll(t, e)
 		testkit.Write(t, w, "x") // a new edge although there was data already
-		wantEpoll(t, e, epollIn(r)...)
-		wantEpoll(t, e)
+		testkit.WantEpoll(t, e, testkit.EpollIn(r)...)
+		testkit.WantEpoll(t, e)
 		check(t, e.Modify(r, pyselect.EPOLLIN|pyselect.EPOLLET)) // looks at the state once more
-		wantEpoll(t, e, epollIn(r)...)
+		testkit.WantEpoll(t, e, testkit.EpollIn(r)...)
 		for range 3 {
-			call := startPoll(t, e, pyselect.Forever)
+			call := testkit.StartPoll(t, e, pyselect.Forever)
 			testkit.Write(t, w, "x")
-			call.want(t, epollIn(r)...)
-			wantEpoll(t, e)
+			call.Want(t, testkit.EpollIn(r)...)
+			testkit.WantEpoll(t, e)
 		}
 	})
 }
 
 func TestEpollOneShot(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
+	testkit.EachWay(t, func(t *testing.T) {
 		r, w := testkit.Pipe(t)
 		testkit.Write(t, w, "x")
-		e := newEpoll(t, pyselect.EPOLLONESHOT, r)
-		wantEpoll(t, e, epollIn(r)...)
+		e := testkit.NewEpoll(t, pyselect.EPOLLONESHOT, r)
+		testkit.WantEpoll(t, e, testkit.EpollIn(r)...)
 		testkit.Write(t, w, "x")
-		wantEpoll(t, e)
+		testkit.WantEpoll(t, e)
 		for range 3 {
-			call := startPoll(t, e, pyselect.Forever)
+			call := testkit.StartPoll(t, e, pyselect.Forever)
 			check(t, e.Modify(r, pyselect.EPOLLIN|pyselect.EPOLLONESHOT))
-			call.want(t, epollIn(r)...)
-			wantEpoll(t, e)
+			call.Want(t, testkit.EpollIn(r)...)
+			testkit.WantEpoll(t, e)
 		}
 	})
 }
@@ -383,7 +297,7 @@ func TestEpollEvents(t *testing.T) {
 	testkit.NoLeaks(t)
 	r, w := testkit.Pipe(t)
 	a, b := testkit.Socketpair(t)
-	e := newEpoll(t, 0)
+	e := testkit.NewEpoll(t, 0)
 	for _, step := range []struct {
 		name string
 		do   func() error
@@ -405,129 +319,129 @@ func TestEpollEvents(t *testing.T) {
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			check(t, step.do())
-			wantEpoll(t, e, step.want...)
+			testkit.WantEpoll(t, e, step.want...)
 		})
 	}
 }
 
 // A change takes effect on a wait that is on.
 func TestEpollChangesDuringWait(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
+	testkit.EachWay(t, func(t *testing.T) {
 		idle, w := testkit.Pipe(t)
-		ready := readable(t)
-		e := newEpoll(t, 0, idle)
+		ready := testkit.Readable(t)
+		e := testkit.NewEpoll(t, 0, idle)
 
-		call := startPoll(t, e, pyselect.Forever)
+		call := testkit.StartPoll(t, e, pyselect.Forever)
 		check(t, e.Register(ready, pyselect.EPOLLIN))
-		call.want(t, epollIn(ready)...)
+		call.Want(t, testkit.EpollIn(ready)...)
 
 		check(t, e.Modify(ready, 0))
-		call = startPoll(t, e, time.Hour)
+		call = testkit.StartPoll(t, e, time.Hour)
 		check(t, e.Modify(ready, pyselect.EPOLLIN))
-		call.want(t, epollIn(ready)...)
+		call.Want(t, testkit.EpollIn(ready)...)
 
 		check(t, e.Modify(ready, 0))
-		call = startPoll(t, e, pyselect.Forever)
+		call = testkit.StartPoll(t, e, pyselect.Forever)
 		check(t, e.Unregister(idle))
 		testkit.Write(t, w, "x")
 		check(t, e.Modify(ready, pyselect.EPOLLIN))
-		call.want(t, epollIn(ready)...)
+		call.Want(t, testkit.EpollIn(ready)...)
 	})
 }
 
 // Each of several waiters has its own timeout, whoever of them began first.
 func TestEpollWaitersTimeout(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
+	testkit.EachWay(t, func(t *testing.T) {
 		r, w := testkit.Pipe(t)
-		e := newEpoll(t, 0, r)
-		long := startPoll(t, e, pyselect.Forever)
+		e := testkit.NewEpoll(t, 0, r)
+		long := testkit.StartPoll(t, e, pyselect.Forever)
 		for _, timeout := range []time.Duration{time.Nanosecond, time.Millisecond, 20 * time.Millisecond} {
 			testkit.Duration(t, timeout, func() {
 				events, err := e.Poll(timeout, -1)
 				check(t, err)
-				equal(t, "short one", events)
+				testkit.Equal(t, "short one", events)
 			})
 		}
 		long.Blocked()
 		testkit.Write(t, w, "x")
-		long.want(t, epollIn(r)...)
+		long.Want(t, testkit.EpollIn(r)...)
 		testkit.Drain(t, r)
 
 		begin := time.Now()
-		var short waiter
-		short.Call = testkit.Go(t, func() { short.events, short.err = e.Poll(50*time.Millisecond, -1) })
+		var short testkit.Waiter
+		short.Call = testkit.Go(t, func() { short.Events, short.Err = e.Poll(50*time.Millisecond, -1) })
 		short.BlockedOrDone()
-		long = startPoll(t, e, time.Hour)
-		short.want(t)
+		long = testkit.StartPoll(t, e, time.Hour)
+		short.Want(t)
 		if took := time.Since(begin); took < 50*time.Millisecond {
 			t.Errorf("short one took %v", took)
 		}
 		long.Blocked()
 		testkit.Write(t, w, "x")
-		long.want(t, epollIn(r)...)
+		long.Want(t, testkit.EpollIn(r)...)
 	})
 }
 
 func TestEpollWaitersEvents(t *testing.T) {
 	const n = 10
-	eachWay(t, func(t *testing.T) {
+	testkit.EachWay(t, func(t *testing.T) {
 		for _, flags := range []pyselect.EpollMask{pyselect.EPOLLET, pyselect.EPOLLONESHOT} {
 			r, w := testkit.Pipe(t)
-			e := newEpoll(t, flags, r)
-			ended := make(chan *waiter, n)
+			e := testkit.NewEpoll(t, flags, r)
+			ended := make(chan *testkit.Waiter, n)
 			for range n {
-				call := new(waiter)
+				call := new(testkit.Waiter)
 				call.Call = testkit.Go(t, func() {
 					defer func() { ended <- call }()
-					call.events, call.err = e.Poll(pyselect.Forever, -1)
+					call.Events, call.Err = e.Poll(pyselect.Forever, -1)
 				})
 				call.Blocked()
 			}
-			next := func() *waiter {
+			next := func() *testkit.Waiter {
 				testkit.Eventually(t, "a waiter to end", func() bool { return len(ended) > 0 })
 				return <-ended
 			}
 			for range n - 3 { // each event wakes one
 				testkit.Write(t, w, "x")
-				next().want(t, epollIn(r)...)
+				next().Want(t, testkit.EpollIn(r)...)
 				testkit.Drain(t, r)
 				check(t, e.Modify(r, pyselect.EPOLLIN|flags))
 			}
 			check(t, e.Close())
 			for range 3 {
-				next().wantClosed(t)
+				next().WantClosed(t)
 			}
 		}
 
 		r, w := testkit.Pipe(t)
-		e := newEpoll(t, 0, r)
-		var calls []*waiter
+		e := testkit.NewEpoll(t, 0, r)
+		var calls []*testkit.Waiter
 		for range n {
-			calls = append(calls, startPoll(t, e, pyselect.Forever))
+			calls = append(calls, testkit.StartPoll(t, e, pyselect.Forever))
 		}
 		testkit.Write(t, w, "x")
 		for _, call := range calls { // a level-triggered event wakes all
-			call.want(t, epollIn(r)...)
+			call.Want(t, testkit.EpollIn(r)...)
 		}
 	})
 }
 
 func TestEpollCloseWakes(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
+	testkit.EachWay(t, func(t *testing.T) {
 		idle, _ := testkit.Pipe(t)
 		for _, waiters := range []int{1, 2, 50} {
-			e := newEpoll(t, 0, idle)
-			fd := fileno(t, e)
-			var calls []*waiter
+			e := testkit.NewEpoll(t, 0, idle)
+			fd := testkit.EpollFd(t, e)
+			var calls []*testkit.Waiter
 			for i := range waiters {
-				calls = append(calls, startPoll(t, e, []time.Duration{pyselect.Forever, time.Hour, -1}[i%3]))
+				calls = append(calls, testkit.StartPoll(t, e, []time.Duration{pyselect.Forever, time.Hour, -1}[i%3]))
 			}
 			check(t, e.Close())
-			if isOpen(fd) {
+			if testkit.IsOpen(fd) {
 				t.Error("descriptor is open after Close")
 			}
 			for _, call := range calls {
-				call.wantClosed(t)
+				call.WantClosed(t)
 			}
 		}
 	})
@@ -535,8 +449,8 @@ func TestEpollCloseWakes(t *testing.T) {
 
 // Everything at once, for the race detector.
 func TestEpollConcurrently(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
-		e := newEpoll(t, 0)
+	testkit.EachWay(t, func(t *testing.T) {
+		e := testkit.NewEpoll(t, 0)
 		var all sync.WaitGroup
 		for i := range 4 {
 			r, w := testkit.Pipe(t)
@@ -576,33 +490,33 @@ func TestEpollConcurrently(t *testing.T) {
 }
 
 func TestEpollNested(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
+	testkit.EachWay(t, func(t *testing.T) {
 		for depth := 2; depth <= 5; depth++ { // Go's poller refuses the outermost one of five
 			r, w := testkit.Pipe(t)
-			outermost, inside := newEpoll(t, 0, r), r
+			outermost, inside := testkit.NewEpoll(t, 0, r), r
 			for range depth - 1 {
 				inner := outermost
-				inside = fileno(t, inner)
-				outermost = newEpoll(t, 0)
+				inside = testkit.EpollFd(t, inner)
+				outermost = testkit.NewEpoll(t, 0)
 				check(t, outermost.Register(inner, pyselect.EPOLLIN))
 			}
-			wantEpoll(t, outermost)
+			testkit.WantEpoll(t, outermost)
 			for _, timeout := range []time.Duration{time.Microsecond, 5 * time.Millisecond} {
 				testkit.Duration(t, timeout, func() {
 					events, err := outermost.Poll(timeout, -1)
 					check(t, err)
-					equal(t, "ready", events)
+					testkit.Equal(t, "ready", events)
 				})
 			}
-			first, second := startPoll(t, outermost, pyselect.Forever), startPoll(t, outermost, pyselect.Forever)
+			first, second := testkit.StartPoll(t, outermost, pyselect.Forever), testkit.StartPoll(t, outermost, pyselect.Forever)
 			testkit.Write(t, w, "x")
-			first.want(t, epollIn(inside)...)
-			second.want(t, epollIn(inside)...)
+			first.Want(t, testkit.EpollIn(inside)...)
+			second.Want(t, testkit.EpollIn(inside)...)
 			testkit.Drain(t, r)
-			first, second = startPoll(t, outermost, pyselect.Forever), startPoll(t, outermost, time.Hour)
+			first, second = testkit.StartPoll(t, outermost, pyselect.Forever), testkit.StartPoll(t, outermost, time.Hour)
 			check(t, outermost.Close())
-			first.wantClosed(t)
-			second.wantClosed(t)
+			first.WantClosed(t)
+			second.WantClosed(t)
 		}
 	})
 }
@@ -610,15 +524,15 @@ func TestEpollNested(t *testing.T) {
 // Go's poller does not count where no wait had to block.
 func TestEpollNestedWithoutBlocking(t *testing.T) {
 	testkit.NoLeaks(t)
-	r := readable(t)
-	e := newEpoll(t, 0, r)
+	r := testkit.Readable(t)
+	e := testkit.NewEpoll(t, 0, r)
 	for range 2 {
 		events, err := e.Poll(time.Hour, -1)
 		check(t, err)
-		equal(t, "ready", events, epollIn(r)...)
+		testkit.Equal(t, "ready", events, testkit.EpollIn(r)...)
 	}
 	for range 4 {
-		inner := newEpoll(t, 0)
+		inner := testkit.NewEpoll(t, 0)
 		check(t, e.Register(inner, pyselect.EPOLLIN))
 		e = inner
 	}
@@ -628,26 +542,26 @@ func TestEpollFromFd(t *testing.T) {
 	testkit.NoLeaks(t)
 	for _, fd := range []int{-1, math.MinInt} {
 		_, err := pyselect.EpollFromFd(fd)
-		wantError(t, err, os.ErrInvalid, "epoll fromfd", fmt.Sprint(fd))
+		wantError(t, err, os.ErrInvalid, "epoll.fromfd", fmt.Sprint(fd))
 	}
 
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	check(t, err)
-	r := readable(t)
+	r := testkit.Readable(t)
 	check(t, unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, r, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(r)}))
 	e, err := pyselect.EpollFromFd(fd)
 	check(t, err)
-	if fileno(t, e) != fd {
-		t.Errorf("Fileno is %d, want %d", fileno(t, e), fd)
+	if testkit.EpollFd(t, e) != fd {
+		t.Errorf("Fileno is %d, want %d", testkit.EpollFd(t, e), fd)
 	}
-	wantEpoll(t, e, epollIn(r)...)
+	testkit.WantEpoll(t, e, testkit.EpollIn(r)...)
 	check(t, e.Unregister(r))
 	testkit.Duration(t, time.Millisecond, func() {
 		_, err := e.Poll(time.Millisecond, -1)
 		check(t, err)
 	})
 	check(t, e.Close())
-	if isOpen(fd) {
+	if testkit.IsOpen(fd) {
 		t.Error("descriptor is open after Close")
 	}
 }
@@ -661,11 +575,11 @@ func TestEpollFromFdOfSomethingElse(t *testing.T) {
 		check(t, err)
 		for range 2 {
 			_, err := e.Poll(timeout, -1)
-			wantError(t, err, unix.EINVAL, "epoll poll")
+			wantError(t, err, unix.EINVAL, "epoll.poll")
 		}
-		wantError(t, e.Register(r, pyselect.EPOLLIN), unix.EINVAL, "epoll register")
+		wantError(t, e.Register(r, pyselect.EPOLLIN), unix.EINVAL, "epoll.register")
 		check(t, e.Close())
-		if isOpen(fd) {
+		if testkit.IsOpen(fd) {
 			t.Error("descriptor is open after Close")
 		}
 	}
@@ -673,7 +587,7 @@ func TestEpollFromFdOfSomethingElse(t *testing.T) {
 	e, err := pyselect.EpollFromFd(dup(t, r))
 	check(t, err)
 	_, err = e.Poll(time.Hour, -1)
-	wantError(t, err, unix.EINVAL, "epoll poll")
+	wantError(t, err, unix.EINVAL, "epoll.poll")
 	flags, err := unix.FcntlInt(uintptr(r), unix.F_GETFL, 0)
 	check(t, err)
 	if flags&unix.O_NONBLOCK != 0 {
@@ -684,11 +598,11 @@ func TestEpollFromFdOfSomethingElse(t *testing.T) {
 
 func TestEpollFromFdOfNothing(t *testing.T) {
 	testkit.NoLeaks(t)
-	e, err := pyselect.EpollFromFd(closedFd(t, 0))
+	e, err := pyselect.EpollFromFd(testkit.ClosedFd(t, 0))
 	check(t, err)
 	_, err = e.Poll(pyselect.Forever, -1)
-	wantError(t, err, unix.EBADF, "epoll poll")
-	wantError(t, e.Close(), unix.EBADF, "epoll close")
+	wantError(t, err, unix.EBADF, "epoll.poll")
+	wantError(t, e.Close(), unix.EBADF, "epoll.close")
 	if !e.Closed() {
 		t.Error("a Close that fails closes too")
 	}
@@ -699,7 +613,7 @@ func TestEpollFromFdOfNothing(t *testing.T) {
 func TestOutOfDescriptors(t *testing.T) {
 	testkit.NoLeaks(t)
 	r, w := testkit.Pipe(t)
-	e, p := newEpoll(t, 0, r), newPoll(t, r)
+	e, p := testkit.NewEpoll(t, 0, r), testkit.NewPoll(t, r)
 	var limit unix.Rlimit
 	check(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
 	restore := func() { check(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)) }
@@ -707,16 +621,16 @@ func TestOutOfDescriptors(t *testing.T) {
 	check(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Max: limit.Max}))
 
 	_, err := pyselect.NewEpoll()
-	wantError(t, err, unix.EMFILE, "epoll:")
+	wantError(t, err, unix.EMFILE, "select.epoll:")
 	for range 2 {
 		_, err = p.Poll(pyselect.Forever)
-		wantError(t, err, unix.EINVAL, "poll") // more descriptors than the limit
+		wantError(t, err, unix.EINVAL, "poll.poll") // more descriptors than the limit
 	}
 
 	restore()
 	testkit.Write(t, w, "x")
-	wantEpoll(t, e, epollIn(r)...)
-	wantPoll(t, p, pollIn(r)...)
+	testkit.WantEpoll(t, e, testkit.EpollIn(r)...)
+	testkit.WantPoll(t, p, testkit.PollIn(r)...)
 	check(t, e.Unregister(r))
 	_, err = e.Poll(time.Millisecond, -1)
 	check(t, err)
@@ -738,15 +652,15 @@ func TestEpollFromFdInPoller(t *testing.T) {
 	testkit.Duration(t, 5*time.Millisecond, func() {
 		events, err := e.Poll(5*time.Millisecond, -1)
 		check(t, err)
-		equal(t, "ready", events)
+		testkit.Equal(t, "ready", events)
 	})
-	call := startPoll(t, e, pyselect.Forever)
+	call := testkit.StartPoll(t, e, pyselect.Forever)
 	testkit.Write(t, w, "x")
-	call.want(t, epollIn(r)...)
+	call.Want(t, testkit.EpollIn(r)...)
 	testkit.Drain(t, r)
-	call = startPoll(t, e, pyselect.Forever)
+	call = testkit.StartPoll(t, e, pyselect.Forever)
 	check(t, e.Close())
-	call.wantClosed(t)
+	call.WantClosed(t)
 
 	// The other owner gets something to close under its number.
 	check(t, unix.Dup3(r, fd, unix.O_CLOEXEC))
@@ -759,14 +673,14 @@ func TestEpollUnreachable(t *testing.T) {
 		use  func(t *testing.T, e *pyselect.Epoll)
 	}{
 		{"never used", func(*testing.T, *pyselect.Epoll) {}},
-		{"polled", func(t *testing.T, e *pyselect.Epoll) { wantEpoll(t, e) }},
+		{"polled", func(t *testing.T, e *pyselect.Epoll) { testkit.WantEpoll(t, e) }},
 		{"waited", func(t *testing.T, e *pyselect.Epoll) {
 			_, err := e.Poll(3*time.Millisecond, -1)
 			check(t, err)
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			eachWay(t, func(t *testing.T) {
+			testkit.EachWay(t, func(t *testing.T) {
 				r, _ := testkit.Pipe(t)
 				before := testkit.OpenFds()
 				func() {
@@ -796,7 +710,7 @@ func TestRegisteredObjectsAreKeptAlive(t *testing.T) {
 	r, _ := testkit.Pipe(t)
 	type set struct{ register, modify, release func(obj any) error }
 	epoll := func() (*pyselect.Epoll, set) {
-		e := newEpoll(t, 0)
+		e := testkit.NewEpoll(t, 0)
 		return e, set{
 			func(obj any) error { return e.Register(obj, pyselect.EPOLLIN) },
 			func(obj any) error { return e.Modify(obj, pyselect.EPOLLOUT) },
@@ -824,14 +738,14 @@ func TestRegisteredObjectsAreKeptAlive(t *testing.T) {
 	} {
 		keepsAlive := func(t *testing.T, s set, fd int, keep func(obj any) error) {
 			check(t, keep(os.NewFile(uintptr(fd), "pipe")))
-			collectGarbage(t)
-			if !isOpen(fd) {
+			testkit.CollectGarbage(t)
+			if !testkit.IsOpen(fd) {
 				t.Fatal("closed while registered")
 			}
 			check(t, s.release(fd))
 			testkit.Eventually(t, "the garbage collector to close the file", func() bool {
 				runtime.GC()
-				return !isOpen(fd)
+				return !testkit.IsOpen(fd)
 			})
 		}
 		t.Run(name+", Register", func(t *testing.T) {
@@ -850,20 +764,20 @@ func TestEpollAllocations(t *testing.T) {
 	if testkit.RaceDetector() {
 		t.Skip("under the race detector, a sync.Pool forgets at random")
 	}
-	eachWay(t, func(t *testing.T) {
+	testkit.EachWay(t, func(t *testing.T) {
 		idle, _ := testkit.Pipe(t)
-		ready := readable(t)
-		e, waiting := newEpoll(t, 0, ready), newEpoll(t, 0, idle)
+		ready := testkit.Readable(t)
+		e, waiting := testkit.NewEpoll(t, 0, ready), testkit.NewEpoll(t, 0, idle)
 		buf := make([]pyselect.EpollEvent, 10)
-		wantAllocs(t, "Poll", 1, func() { e.Poll(pyselect.Forever, -1) })
-		wantAllocs(t, "Poll, nothing ready", 0, func() { waiting.Poll(0, -1) })
-		wantAllocs(t, "PollInto", 0, func() { e.PollInto(buf, pyselect.Forever) })
-		wantAllocs(t, "PollInto, nothing ready", 0, func() { waiting.PollInto(buf, 0) })
+		testkit.WantAllocs(t, "Poll", 1, func() { e.Poll(pyselect.Forever, -1) })
+		testkit.WantAllocs(t, "Poll, nothing ready", 0, func() { waiting.Poll(0, -1) })
+		testkit.WantAllocs(t, "PollInto", 0, func() { e.PollInto(buf, pyselect.Forever) })
+		testkit.WantAllocs(t, "PollInto, nothing ready", 0, func() { waiting.PollInto(buf, 0) })
 		for _, timeout := range []time.Duration{time.Nanosecond, 100 * time.Microsecond, 3 * time.Millisecond} {
-			wantAllocs(t, fmt.Sprintf("PollInto, %v over", timeout), 0, func() { waiting.PollInto(buf, timeout) })
+			testkit.WantAllocs(t, fmt.Sprintf("PollInto, %v over", timeout), 0, func() { waiting.PollInto(buf, timeout) })
 		}
 		var fd any = ready
-		wantAllocs(t, "Modify", 0, func() { e.Modify(fd, pyselect.EPOLLIN) })
+		testkit.WantAllocs(t, "Modify", 0, func() { e.Modify(fd, pyselect.EPOLLIN) })
 	})
 }
 
@@ -896,8 +810,8 @@ func TestEpollManyAfterFew(t *testing.T) {
 				t.Run(fmt.Sprintf("%v, %d ready, room for %d", flags, ready, room), func(t *testing.T) {
 					testkit.NoLeaks(t)
 					fds := testkit.Eventfds(t, watched, 0)
-					e := newEpoll(t, flags, fds...)
-					wantEpoll(t, e)
+					e := testkit.NewEpoll(t, flags, fds...)
+					testkit.WantEpoll(t, e)
 					for _, fd := range fds[:ready] {
 						testkit.Write(t, fd, "\x01\x01\x01\x01\x01\x01\x01\x01")
 					}
@@ -916,10 +830,10 @@ func TestEpollManyAfterFew(t *testing.T) {
 						}
 					}
 					slices.Sort(all)
-					equal(t, "reported, each once,", all, slices.Compact(slices.Clone(all))...)
+					testkit.Equal(t, "reported, each once,", all, slices.Compact(slices.Clone(all))...)
 					if flags != 0 {
-						equal(t, "reported", all, fds[:ready]...)
-						wantEpoll(t, e)
+						testkit.Equal(t, "reported", all, fds[:ready]...)
+						testkit.WantEpoll(t, e)
 					}
 				})
 			}

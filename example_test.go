@@ -104,6 +104,6 @@ func ExampleFileno() {
 	// Output:
 	// 7 <nil>
 	// 0 <nil>
-	// -1 string: not a waitable object
-	// -1 *os.File: file already closed: use of closed file
+	// -1 fileno: string: not a waitable object
+	// -1 fileno: *os.File: file already closed: use of closed file
 }

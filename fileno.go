@@ -15,19 +15,31 @@ import (
 //   - something with a method Fileno() (int, error) or Fileno() int, like a Python object with a fileno method;
 //   - a [syscall.Conn]: a net.Conn, a net.Listener, an *os.File and others;
 //   - something with a method Fd() uintptr;
-//   - an integer of any type: the descriptor itself.
+//   - the descriptor itself, as an int, an int32 or a uintptr, or of a type that is defined as one of these, like
+//     windows.Handle. Integers of other types are no descriptors: a time.Duration is not, nor is an os.FileMode.
 //
-// It never changes the blocking mode of fileobj. An *os.File is therefore better passed itself than as the result of its
-// Fd method, which may. A *tls.Conn is not waitable: pass its NetConn, and mind what TLS has buffered.
+// It never changes the blocking mode of fileobj. Pass an *os.File itself, not the result of its Fd method, which may switch it
+// to blocking mode. A *tls.Conn is not waitable: pass its NetConn, and mind what TLS has buffered.
 //
 // The error is os.ErrClosed for an object that has been closed, os.ErrInvalid for a nil pointer and for a number that is
 // negative or larger than a descriptor can be, and ErrNotWaitable for anything else that is not in this list. Other errors
 // of the methods are wrapped. Fileno may be called concurrently if the methods of fileobj may; this package calls it with
 // no lock held.
 func Fileno(fileobj any) (int, error) {
+	fd, err := fileno(fileobj)
+	return fd, opError("fileno", -1, err)
+}
+
+// fileno is Fileno for an operation that has a name of its own. Its error is what the OpError of Fileno wraps.
+func fileno(fileobj any) (int, error) {
+	if fd, ok := fileobj.(int); ok {
+		return checkFd(fd)
+	}
+	v := reflect.ValueOf(fileobj)
+	if v.Kind() == reflect.Pointer && v.IsNil() {
+		return -1, invalid("nil %T", fileobj)
+	}
 	switch obj := fileobj.(type) {
-	case int:
-		return checkFd(obj)
 	case interface{ Fileno() (int, error) }:
 		fd, err := obj.Fileno()
 		if err != nil {
@@ -45,10 +57,10 @@ func Fileno(fileobj any) (int, error) {
 		}
 		return fd, nil
 	}
-	switch v := reflect.ValueOf(fileobj); {
-	case v.CanInt():
+	switch v.Kind() {
+	case reflect.Int, reflect.Int32:
 		return checkFd(v.Int())
-	case v.CanUint():
+	case reflect.Uintptr:
 		return checkFd(v.Uint())
 	}
 	return -1, fmt.Errorf("%T: %w", fileobj, ErrNotWaitable)
@@ -56,15 +68,12 @@ func Fileno(fileobj any) (int, error) {
 
 func checkFd[T int | int64 | uint64 | uintptr](fd T) (int, error) {
 	if fd < 0 || uint64(fd) > math.MaxInt32 {
-		return -1, fmt.Errorf("descriptor %d: %w", fd, os.ErrInvalid)
+		return -1, invalid("descriptor %d, want 0 to %d", fd, math.MaxInt32)
 	}
 	return int(fd), nil
 }
 
 func connFd(c syscall.Conn) (int, error) {
-	if v := reflect.ValueOf(c); v.Kind() == reflect.Pointer && v.IsNil() {
-		return -1, fmt.Errorf("nil %T: %w", c, os.ErrInvalid)
-	}
 	fd := -1
 	raw, err := c.SyscallConn()
 	if err == nil {
@@ -76,7 +85,7 @@ func connFd(c syscall.Conn) (int, error) {
 	return checkFd(fd)
 }
 
-// closedError makes an error that means "closed" one that is os.ErrClosed.
+// closedError returns an error that is also os.ErrClosed if err means "closed", and err itself otherwise.
 func closedError(err error) error {
 	// The RawConn of an *os.File returns internal/poll.ErrFileClosing as it is, which has no other mark than its text.
 	if errors.Is(err, net.ErrClosed) || err.Error() == "use of closed file" {
@@ -85,7 +94,7 @@ func closedError(err error) error {
 	return err
 }
 
-// objects keeps registered objects alive, by descriptor: one that the garbage collector finds unused closes its own.
+// objects keeps registered objects alive, by descriptor. An object that the garbage collector finds unused closes its descriptor.
 type objects map[int]any
 
 func (o *objects) keep(fd int, obj any) {

@@ -9,18 +9,22 @@ import (
 	"math"
 	"net"
 	"os"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
 )
 
 type (
-	namedInt    int16
-	namedUint   uint8
-	filenoPlain struct{ fd int }
-	filenoCall  struct{ call func() int }
-	filenoError struct {
+	namedInt     int
+	namedInt16   int16
+	namedInt32   int32
+	namedUintptr uintptr
+	filenoPlain  struct{ fd int }
+	filenoCall   struct{ call func() int }
+	filenoError  struct {
 		fd  int
 		err error
 	}
@@ -62,20 +66,13 @@ func TestFileno(t *testing.T) {
 		want int
 	}{
 		{"int", 7, 7},
-		{"int8", int8(7), 7},
-		{"int16", int16(7), 7},
 		{"int32", int32(7), 7},
-		{"int64", int64(7), 7},
-		{"uint", uint(7), 7},
-		{"uint8", uint8(7), 7},
-		{"uint16", uint16(7), 7},
-		{"uint32", uint32(7), 7},
-		{"uint64", uint64(7), 7},
 		{"uintptr", uintptr(7), 7},
 		{"named int", namedInt(7), 7},
-		{"named uint", namedUint(7), 7},
+		{"named int32", namedInt32(7), 7},
+		{"named uintptr", namedUintptr(7), 7},
 		{"zero", 0, 0},
-		{"largest", int64(math.MaxInt32), math.MaxInt32},
+		{"largest", uintptr(math.MaxInt32), math.MaxInt32},
 		{"Fileno", filenoPlain{7}, 7},
 		{"Fileno with error", filenoError{7, nil}, 7},
 		{"Fd", fdMethod{7}, 7},
@@ -128,22 +125,32 @@ func TestFilenoErrors(t *testing.T) {
 		{"closed file with another Fd", fileFd{closed}, os.ErrClosed, "fileFd"},
 
 		{"negative", -1, os.ErrInvalid, "-1"},
-		{"negative int64", int64(math.MinInt64), os.ErrInvalid, ""},
+		{"negative int32", int32(math.MinInt32), os.ErrInvalid, "-2147483648"},
 		{"negative named", namedInt(-5), os.ErrInvalid, "-5"},
-		{"too large", int64(1) << 31, os.ErrInvalid, "2147483648"},
-		{"too large uint", uint32(1) << 31, os.ErrInvalid, "2147483648"},
-		{"largest uint64", uint64(math.MaxUint64), os.ErrInvalid, ""},
-		{"low half is a descriptor", int64(1)<<32 | 7, os.ErrInvalid, ""},
+		{"too large", uintptr(1) << 31, os.ErrInvalid, "2147483648"},
+		{"too large named", namedUintptr(1 << 31), os.ErrInvalid, "2147483648"},
+		{"largest", ^uintptr(0), os.ErrInvalid, ""},
 		{"Fd of something closed", fdMethod{^uintptr(0)}, os.ErrInvalid, "fdMethod"},
 		{"Fileno negative", filenoPlain{-1}, os.ErrInvalid, ""},
 		{"Fileno with error negative", filenoError{-1, nil}, os.ErrInvalid, ""},
 		{"nil *os.File", (*os.File)(nil), os.ErrInvalid, "*os.File"},
 		{"embedded nil *os.File", embeddedFile{}, os.ErrInvalid, "embeddedFile"},
+		{"nil *Poll", (*pyselect.Poll)(nil), os.ErrInvalid, "*pyselect.Poll"},
+		{"nil pointer with Fileno", (*filenoPlain)(nil), os.ErrInvalid, "filenoPlain"},
+		{"nil pointer with Fileno with error", (*filenoError)(nil), os.ErrInvalid, "filenoError"},
+		{"nil pointer with Fd", (*fdMethod)(nil), os.ErrInvalid, "fdMethod"},
+		{"nil pointer to an int", (*int)(nil), os.ErrInvalid, "*int"},
 
-		{"nil", nil, pyselect.ErrNotWaitable, "nil"},
+		{"nil", nil, pyselect.ErrNotWaitable, "fileno: <nil>"},
 		{"string", "7", pyselect.ErrNotWaitable, "string"},
 		{"float", 7.0, pyselect.ErrNotWaitable, "float64"},
 		{"bool", true, pyselect.ErrNotWaitable, "bool"},
+		{"time.Duration", 5 * time.Second, pyselect.ErrNotWaitable, "time.Duration"},
+		{"os.FileMode", os.FileMode(0o644), pyselect.ErrNotWaitable, "fs.FileMode"},
+		{"byte", byte(7), pyselect.ErrNotWaitable, "uint8"},
+		{"named int16", namedInt16(7), pyselect.ErrNotWaitable, "namedInt16"},
+		{"int64", int64(7), pyselect.ErrNotWaitable, "int64"},
+		{"uint", uint(7), pyselect.ErrNotWaitable, "uint"},
 		{"struct", struct{ fd int }{7}, pyselect.ErrNotWaitable, "struct { fd int }"},
 		{"pointer to int", new(int), pyselect.ErrNotWaitable, "*int"},
 		{"slice", []int{7}, pyselect.ErrNotWaitable, "[]int"},
@@ -197,5 +204,54 @@ func TestBlockingModeIsKept(t *testing.T) {
 			testkit.NoLeaks(t)
 			blockingModes(t, test.take)
 		})
+	}
+}
+
+// Fileno takes every number of the types that it takes for what it is, and none of another type.
+func FuzzFileno(f *testing.F) {
+	for _, v := range []uint64{
+		0, 1, 127, 128, 255, 256, 32767, 32768, 65535, 65536, math.MaxInt32, math.MaxInt32 + 1, math.MaxUint32, 1 << 32, 1<<32 + 5,
+		math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64,
+	} {
+		f.Add(v)
+	}
+	f.Fuzz(func(t *testing.T, v uint64) {
+		signed := func(obj any, v int64) {
+			t.Helper()
+			wantFileno(t, obj, uint64(v), v >= 0 && v <= math.MaxInt32)
+		}
+		unsigned := func(obj any, v uint64) {
+			t.Helper()
+			wantFileno(t, obj, v, v <= math.MaxInt32)
+		}
+		signed(int(v), int64(int(v)))
+		signed(int32(v), int64(int32(v)))
+		signed(namedInt(v), int64(namedInt(v)))
+		signed(namedInt32(v), int64(namedInt32(v)))
+		signed(filenoPlain{int(v)}, int64(int(v)))
+		signed(filenoError{int(v), nil}, int64(int(v)))
+		unsigned(uintptr(v), uint64(uintptr(v)))
+		unsigned(namedUintptr(v), uint64(namedUintptr(v)))
+		unsigned(fdMethod{uintptr(v)}, uint64(uintptr(v)))
+
+		for _, obj := range []any{
+			int8(v), int16(v), int64(v), time.Duration(v), uint(v), uint8(v), uint16(v), uint32(v), os.FileMode(v), v,
+			float64(v), float32(v), complex(float64(v), 0), &v, []uint64{v}, strconv.FormatUint(v, 10), v%2 == 0,
+		} {
+			if fd, err := pyselect.Fileno(obj); fd != -1 || !errors.Is(err, pyselect.ErrNotWaitable) {
+				t.Errorf("Fileno of %T is %d, %v", obj, fd, err)
+			}
+		}
+	})
+}
+
+func wantFileno(t *testing.T, obj any, v uint64, valid bool) {
+	t.Helper()
+	fd, err := pyselect.Fileno(obj)
+	switch {
+	case valid && (err != nil || uint64(fd) != v):
+		t.Errorf("Fileno of %T %v is %d, %v", obj, obj, fd, err)
+	case !valid && (fd != -1 || !errors.Is(err, os.ErrInvalid)):
+		t.Errorf("Fileno of %T %v is %d, %v, want os.ErrInvalid", obj, obj, fd, err)
 	}
 }

@@ -3,13 +3,8 @@
 package pyselect_test
 
 import (
-	"errors"
 	"net"
 	"os"
-	"runtime"
-	"slices"
-	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -18,29 +13,10 @@ import (
 	"github.com/pyselect/pyselect/internal/testkit"
 )
 
-var check = testkit.Check
-
-// wantError checks what an error is and that its text has all of the words.
-func wantError(t testing.TB, err, want error, words ...string) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("error is %v, want %v", err, want)
-		return
-	}
-	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			t.Errorf("error is %q, want %q in it", err, word)
-		}
-	}
-}
-
-// equal checks the elements of a list and their order.
-func equal[E comparable](t testing.TB, what string, got []E, want ...E) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
+var (
+	check     = testkit.Check
+	wantError = testkit.WantError
+)
 
 // dup returns a duplicate of a descriptor that its caller has to close.
 func dup(t testing.TB, fd int) int {
@@ -79,28 +55,6 @@ func descriptor(t testing.TB, c syscall.Conn) (fd int) {
 	return fd
 }
 
-// readable returns the read end of a pipe that has data in it.
-func readable(t testing.TB) int {
-	t.Helper()
-	r, w := testkit.Pipe(t)
-	testkit.Write(t, w, "data")
-	return r
-}
-
-// closedFd returns the number of a descriptor that has been closed.
-func closedFd(t testing.TB, least int) int {
-	t.Helper()
-	r, _ := testkit.Pipe(t)
-	fd := testkit.Dup(t, r, least)
-	testkit.Close(t, fd)
-	return fd
-}
-
-func isOpen(fd int) bool {
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	return err == nil
-}
-
 func nonblocking(t testing.TB, fd int) bool {
 	t.Helper()
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
@@ -131,35 +85,6 @@ func blockingModes(t *testing.T, take func(obj any) error) {
 		if nonblocking(t, fd) != test.nonblocking {
 			t.Errorf("O_NONBLOCK of %T is %t, want it as it was", test.obj, !test.nonblocking)
 		}
-	}
-}
-
-// collectGarbage returns when the cleanups of what was unreachable before have run.
-func collectGarbage(t testing.TB) {
-	t.Helper()
-	for range 3 {
-		var done atomic.Bool
-		runtime.AddCleanup(new([64]byte), func(done *atomic.Bool) { done.Store(true) }, &done)
-		testkit.Eventually(t, "the garbage collector", func() bool {
-			runtime.GC()
-			return done.Load()
-		})
-	}
-}
-
-// bytesAllocated returns how much memory f allocates.
-func bytesAllocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
-func wantAllocs(t testing.TB, what string, want float64, f func()) {
-	t.Helper()
-	if got := testing.AllocsPerRun(200, f); got != want {
-		t.Errorf("%s: %v allocations, want %v", what, got, want)
 	}
 }
 

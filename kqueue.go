@@ -5,9 +5,13 @@ package pyselect
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/sys"
 	"github.com/pyselect/pyselect/internal/wait"
@@ -15,6 +19,32 @@ import (
 
 // A KqFilter says what kind of event a [Kevent] is about.
 type KqFilter int16
+
+// Filters of a Kevent.
+const (
+	KQ_FILTER_READ   KqFilter = unix.EVFILT_READ   // readable; of a listener: connections to accept
+	KQ_FILTER_WRITE  KqFilter = unix.EVFILT_WRITE  // writable
+	KQ_FILTER_AIO    KqFilter = unix.EVFILT_AIO    // asynchronous I/O
+	KQ_FILTER_VNODE  KqFilter = unix.EVFILT_VNODE  // changes of a file
+	KQ_FILTER_PROC   KqFilter = unix.EVFILT_PROC   // what a process does
+	KQ_FILTER_SIGNAL KqFilter = unix.EVFILT_SIGNAL // signals to this process
+	KQ_FILTER_TIMER  KqFilter = unix.EVFILT_TIMER  // a timer
+)
+
+type kqFilterName struct {
+	filter KqFilter
+	name   string
+}
+
+var kqFilterNames = []kqFilterName{
+	{KQ_FILTER_READ, "KQ_FILTER_READ"},
+	{KQ_FILTER_WRITE, "KQ_FILTER_WRITE"},
+	{KQ_FILTER_AIO, "KQ_FILTER_AIO"},
+	{KQ_FILTER_VNODE, "KQ_FILTER_VNODE"},
+	{KQ_FILTER_PROC, "KQ_FILTER_PROC"},
+	{KQ_FILTER_SIGNAL, "KQ_FILTER_SIGNAL"},
+	{KQ_FILTER_TIMER, "KQ_FILTER_TIMER"},
+}
 
 // String returns the name of the filter, like "KQ_FILTER_READ".
 func (f KqFilter) String() string {
@@ -29,8 +59,54 @@ func (f KqFilter) String() string {
 // KqFlags are actions on a filter in a change, and the state of it in an event.
 type KqFlags uint16
 
+// Flags of a Kevent.
+const (
+	KQ_EV_ADD      KqFlags = unix.EV_ADD      // add the filter, or change it
+	KQ_EV_DELETE   KqFlags = unix.EV_DELETE   // remove it
+	KQ_EV_ENABLE   KqFlags = unix.EV_ENABLE   // report its events
+	KQ_EV_DISABLE  KqFlags = unix.EV_DISABLE  // do not report its events
+	KQ_EV_ONESHOT  KqFlags = unix.EV_ONESHOT  // remove it after the first event
+	KQ_EV_CLEAR    KqFlags = unix.EV_CLEAR    // report a change of state once
+	KQ_EV_SYSFLAGS KqFlags = unix.EV_SYSFLAGS // reserved by the system
+	KQ_EV_FLAG1    KqFlags = unix.EV_FLAG1    // of the filter
+	KQ_EV_EOF      KqFlags = unix.EV_EOF      // the other end is closed
+	KQ_EV_ERROR    KqFlags = unix.EV_ERROR    // Data is an errno
+)
+
+var kqFlagNames = []bitName[KqFlags]{
+	{KQ_EV_ADD, "KQ_EV_ADD"},
+	{KQ_EV_DELETE, "KQ_EV_DELETE"},
+	{KQ_EV_ENABLE, "KQ_EV_ENABLE"},
+	{KQ_EV_DISABLE, "KQ_EV_DISABLE"},
+	{KQ_EV_ONESHOT, "KQ_EV_ONESHOT"},
+	{KQ_EV_CLEAR, "KQ_EV_CLEAR"},
+	{KQ_EV_FLAG1, "KQ_EV_FLAG1"},
+	{KQ_EV_EOF, "KQ_EV_EOF"},
+	{KQ_EV_ERROR, "KQ_EV_ERROR"},
+}
+
 // String returns the names of the flags, like "KQ_EV_ADD|KQ_EV_ONESHOT".
 func (f KqFlags) String() string { return maskString(f, kqFlagNames) }
+
+// Flags of the filters, for the field Fflags.
+const (
+	KQ_NOTE_LOWAT     uint32 = unix.NOTE_LOWAT                  // low-water mark in Data (READ, WRITE)
+	KQ_NOTE_DELETE    uint32 = unix.NOTE_DELETE                 // the file was removed (VNODE)
+	KQ_NOTE_WRITE     uint32 = unix.NOTE_WRITE                  // it was written to
+	KQ_NOTE_EXTEND    uint32 = unix.NOTE_EXTEND                 // it became longer
+	KQ_NOTE_ATTRIB    uint32 = unix.NOTE_ATTRIB                 // its attributes changed
+	KQ_NOTE_LINK      uint32 = unix.NOTE_LINK                   // its link count changed
+	KQ_NOTE_RENAME    uint32 = unix.NOTE_RENAME                 // it was renamed
+	KQ_NOTE_REVOKE    uint32 = unix.NOTE_REVOKE                 // access to it was revoked
+	KQ_NOTE_EXIT      uint32 = unix.NOTE_EXIT                   // the process has exited (PROC)
+	KQ_NOTE_FORK      uint32 = unix.NOTE_FORK                   // it has forked
+	KQ_NOTE_EXEC      uint32 = unix.NOTE_EXEC                   // it has executed a program
+	KQ_NOTE_PCTRLMASK uint32 = unix.NOTE_PCTRLMASK & 0xffffffff // mask of the flags above
+	KQ_NOTE_PDATAMASK uint32 = unix.NOTE_PDATAMASK              // mask of the process number
+	KQ_NOTE_TRACK     uint32 = unix.NOTE_TRACK                  // follow its children
+	KQ_NOTE_CHILD     uint32 = unix.NOTE_CHILD                  // an event of a child
+	KQ_NOTE_TRACKERR  uint32 = unix.NOTE_TRACKERR               // a child could not be followed
+)
 
 // A Kevent is an event of a [Kqueue], or a change of what it watches. It mirrors Python's select.kevent.
 type Kevent struct {
@@ -42,16 +118,44 @@ type Kevent struct {
 	Udata  uint64 // comes back with the event; of the size of a pointer
 }
 
-// NewKevent returns a change for a waitable object, see [Fileno], or for another number that the filter is about. It
-// mirrors select.kevent; Python's defaults are KQ_FILTER_READ and KQ_EV_ADD.
+// NewKevent returns a change for a waitable object, see [Fileno], or for another number that the filter is about, like that of a
+// timer: any int that is not negative, or an unsigned integer of any type. It mirrors select.kevent; Python's defaults are
+// KQ_FILTER_READ and KQ_EV_ADD.
 //
 // The error is that of Fileno.
 func NewKevent(ident any, filter KqFilter, flags KqFlags) (Kevent, error) {
-	fd, err := Fileno(ident)
+	id, err := identOf(ident)
 	if err != nil {
-		return Kevent{}, opError("kevent", err)
+		return Kevent{}, opError("select.kevent", -1, err)
 	}
-	return Kevent{Ident: uint64(fd), Filter: filter, Flags: flags}, nil
+	return Kevent{Ident: id, Filter: filter, Flags: flags}, nil
+}
+
+func identOf(ident any) (uint64, error) {
+	var id uint64
+	switch n := ident.(type) {
+	case int:
+		id = uint64(n)
+		if n < 0 {
+			return 0, invalid("ident %d is negative", n)
+		}
+	case uintptr:
+		id = uint64(n)
+	default:
+		fd, err := fileno(ident)
+		if v := reflect.ValueOf(ident); errors.Is(err, ErrNotWaitable) && v.CanUint() {
+			id, err = v.Uint(), nil
+		} else {
+			id = uint64(fd)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	if uint64(uintptr(id)) != id {
+		return 0, invalid("ident %d, want one of the size of a pointer", id)
+	}
+	return id, nil
 }
 
 // Compare returns -1, 0 or 1 as k is less than, equal to or greater than other, field by field in their order. It mirrors
@@ -73,12 +177,11 @@ func (k Kevent) Compare(other Kevent) int {
 // of them occupies a thread. A change takes effect on waits that are on. After Close, every method but Closed returns an error
 // that is os.ErrClosed.
 //
-// Besides its own descriptor a Kqueue has two of a pipe, with which Close ends the waits. That it watches this pipe is
-// never seen.
+// Besides its own descriptor a Kqueue has two of a pipe, with which Close ends the waits. Events of this pipe are never returned.
 //
 // # macOS notes
 //
-// A kqueue refuses some devices, as terminals, which only Select takes.
+// A kqueue refuses some devices, such as terminals. Only Select takes these.
 type Kqueue struct {
 	kq  *wait.Kqueue // its lock is for what is below, too
 	raw sys.Kevents  // changes
@@ -87,11 +190,11 @@ type Kqueue struct {
 // NewKqueue returns an empty set. Its descriptor is close-on-exec. A Kqueue that becomes unreachable is closed. It mirrors
 // select.kqueue.
 //
-// The error wraps an *os.SyscallError.
+// The error is an errno, like unix.EMFILE.
 func NewKqueue() (*Kqueue, error) {
 	kq, err := wait.NewKqueue()
 	if err != nil {
-		return nil, opError("kqueue", err)
+		return nil, opError("select.kqueue", -1, err)
 	}
 	return &Kqueue{kq: kq}, nil
 }
@@ -99,15 +202,15 @@ func NewKqueue() (*Kqueue, error) {
 // KqueueFromFd returns a Kqueue for a descriptor that exists, and owns it from now on: Close closes it. That it is no
 // kqueue descriptor shows when it is first used. It mirrors kqueue.fromfd.
 //
-// The error is os.ErrInvalid for a negative number, or wraps an *os.SyscallError; the descriptor is not owned then.
+// The error is os.ErrInvalid for a negative number, or an errno; the descriptor is not owned then.
 func KqueueFromFd(fd int) (*Kqueue, error) {
 	fd, err := checkFd(fd)
 	if err != nil {
-		return nil, opError("kqueue fromfd", err)
+		return nil, opError("kqueue.fromfd", -1, err)
 	}
 	kq, err := wait.KqueueFromFd(fd)
 	if err != nil {
-		return nil, opError("kqueue fromfd", err)
+		return nil, opError("kqueue.fromfd", -1, err)
 	}
 	return &Kqueue{kq: kq}, nil
 }
@@ -115,10 +218,7 @@ func KqueueFromFd(fd int) (*Kqueue, error) {
 // Close closes the descriptor and ends all waits with an error that is os.ErrClosed. Closing again does nothing. It mirrors
 // kqueue.close.
 func (k *Kqueue) Close() error {
-	if err := k.kq.Close(k.kq.Release); err != nil {
-		return opError("kqueue close", err)
-	}
-	return nil
+	return opError("kqueue.close", -1, k.kq.Close(k.kq.Release))
 }
 
 // Closed reports whether Close has been called. It mirrors kqueue.closed.
@@ -131,25 +231,25 @@ func (k *Kqueue) Closed() bool {
 // Fileno returns the descriptor of the kqueue itself. It mirrors kqueue.fileno.
 func (k *Kqueue) Fileno() (int, error) {
 	if k.Closed() {
-		return -1, opError("kqueue fileno", os.ErrClosed)
+		return -1, opError("kqueue.fileno", -1, os.ErrClosed)
 	}
 	return k.kq.Fd(), nil
 }
 
 // Control applies changes and then waits for up to maxEvents events. With maxEvents 0 it only applies the changes. What is
-// not returned is not lost, the next call returns it. When the timeout is over, there is none. It mirrors kqueue.control.
+// not returned is not lost, the next call returns it. If the timeout is over first, it returns no events. It mirrors kqueue.control.
 //
 // A change that fails is reported as an event with KQ_EV_ERROR, whose Data is the errno, while there is room for one; after
-// that the changes that follow are not applied, and the error wraps the *os.SyscallError.
+// that the changes that follow are not applied, and the error is the errno.
 //
 // A timeout of zero does not wait, [Forever] waits without end. The error is os.ErrInvalid for a negative timeout or a
-// negative maxEvents, os.ErrClosed if the Kqueue is closed, also in the meantime, and otherwise wraps an *os.SyscallError.
+// negative maxEvents, os.ErrClosed if the Kqueue is closed, also in the meantime, and otherwise an errno.
 func (k *Kqueue) Control(changes []Kevent, maxEvents int, timeout time.Duration) ([]Kevent, error) {
 	return k.control(context.Background(), changes, nil, maxEvents, timeout)
 }
 
-// ControlInto is Control with a buffer of the caller's, of which it fills and returns the first n events. It does not
-// allocate. With an empty buffer it only applies the changes.
+// ControlInto is Control with a buffer of the caller's. It fills the first n elements of the buffer. It does not allocate, unless
+// another goroutine waits for the same Kqueue. With an empty buffer it only applies the changes.
 func (k *Kqueue) ControlInto(changes, events []Kevent, timeout time.Duration) (n int, err error) {
 	events, err = k.control(context.Background(), changes, events[:0:len(events)], len(events), timeout)
 	return len(events), err
@@ -168,14 +268,14 @@ const manyEvents = 1 << 15
 
 // control appends up to room events to dst, or to a new slice of the right size if that is nil.
 func (k *Kqueue) control(ctx context.Context, changes, dst []Kevent, room int, timeout time.Duration) ([]Kevent, error) {
-	const op = "kqueue control"
+	const op = "kqueue.control"
 	switch {
 	case k.Closed():
-		return dst, opError(op, os.ErrClosed)
+		return dst, opError(op, -1, os.ErrClosed)
 	case timeout < 0:
-		return dst, fmt.Errorf("pyselect: %s: timeout %v is negative, want Forever to wait without end: %w", op, timeout, os.ErrInvalid)
+		return dst, opError(op, -1, negative(timeout))
 	case room < 0:
-		return dst, fmt.Errorf("pyselect: %s: maxEvents is %d, want 0 or more: %w", op, room, os.ErrInvalid)
+		return dst, opError(op, -1, invalid("maxEvents is %d, want 0 or more", room))
 	case ctx.Err() != nil:
 		return dst, ctx.Err()
 	}

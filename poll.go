@@ -16,6 +16,36 @@ import (
 // A PollMask is a set of events of a [Poll].
 type PollMask uint16
 
+// Events of a Poll.
+const (
+	POLLIN     PollMask = unix.POLLIN    // readable
+	POLLPRI    PollMask = unix.POLLPRI   // urgent data
+	POLLOUT    PollMask = unix.POLLOUT   // writable
+	POLLERR    PollMask = unix.POLLERR   // an error; reported without being asked for
+	POLLHUP    PollMask = unix.POLLHUP   // hung up; reported without being asked for
+	POLLNVAL   PollMask = unix.POLLNVAL  // not an open descriptor; reported without being asked for
+	POLLRDNORM PollMask = sys.PollRDNorm // the same as POLLIN
+	POLLRDBAND PollMask = sys.PollRDBand // priority data can be read
+	POLLWRNORM PollMask = sys.PollWRNorm // the same as POLLOUT
+	POLLWRBAND PollMask = sys.PollWRBand // priority data can be written
+)
+
+// PIPE_BUF is the number of bytes that can be written to a pipe without blocking when it is reported as writable.
+const PIPE_BUF = sys.PipeBuf
+
+var pollNames = []bitName[PollMask]{
+	{POLLIN, "POLLIN"},
+	{POLLPRI, "POLLPRI"},
+	{POLLOUT, "POLLOUT"},
+	{POLLERR, "POLLERR"},
+	{POLLHUP, "POLLHUP"},
+	{POLLNVAL, "POLLNVAL"},
+	{POLLRDNORM, "POLLRDNORM"},
+	{POLLRDBAND, "POLLRDBAND"},
+	{POLLWRNORM, "POLLWRNORM"},
+	{POLLWRBAND, "POLLWRBAND"},
+}
+
 // String returns the names of the events, like "POLLIN|POLLHUP".
 func (m PollMask) String() string { return maskString(m, pollNames) }
 
@@ -28,8 +58,8 @@ type PollEvent struct {
 // A Poll is a set of descriptors to wait for with poll(2), in the order in which they were registered. It mirrors the
 // object that Python's select.poll returns.
 //
-// All methods are safe for concurrent use, but only one goroutine may poll at a time. What is changed while it does counts
-// from the next time on.
+// All methods are safe for concurrent use, but only one goroutine may poll at a time. A change that is made meanwhile counts from
+// the next poll on, at the latest.
 type Poll struct {
 	list    wait.List // its lock is for what is below, too
 	polling bool
@@ -45,9 +75,9 @@ func NewPoll() *Poll { return new(Poll) }
 //
 // The error is that of Fileno.
 func (p *Poll) Register(fd any, eventmask PollMask) error {
-	n, err := Fileno(fd)
+	n, err := fileno(fd)
 	if err != nil {
-		return opError("poll register", err)
+		return opError("poll.register", -1, err)
 	}
 	p.list.Lock()
 	defer p.list.Unlock()
@@ -60,14 +90,14 @@ func (p *Poll) Register(fd any, eventmask PollMask) error {
 //
 // The error is unix.ENOENT, which is fs.ErrNotExist, if the descriptor is not registered, or that of Fileno.
 func (p *Poll) Modify(fd any, eventmask PollMask) error {
-	n, err := Fileno(fd)
+	n, err := fileno(fd)
 	if err != nil {
-		return opError("poll modify", err)
+		return opError("poll.modify", -1, err)
 	}
 	p.list.Lock()
 	defer p.list.Unlock()
 	if _, ok := p.list.Find(n); !ok {
-		return fdError("poll modify", n, unix.ENOENT)
+		return opError("poll.modify", n, unix.ENOENT)
 	}
 	p.list.Put(n, uint16(eventmask))
 	p.objects.keep(n, fd)
@@ -79,15 +109,15 @@ func (p *Poll) Modify(fd any, eventmask PollMask) error {
 // The error is ErrNotRegistered if the descriptor is not registered, or that of Fileno: unregister an object before it is
 // closed, or by its descriptor.
 func (p *Poll) Unregister(fd any) error {
-	n, err := Fileno(fd)
+	n, err := fileno(fd)
 	if err != nil {
-		return opError("poll unregister", err)
+		return opError("poll.unregister", -1, err)
 	}
 	p.list.Lock()
 	defer p.list.Unlock()
 	pos, ok := p.list.Find(n)
 	if !ok {
-		return fdError("poll unregister", n, ErrNotRegistered)
+		return opError("poll.unregister", n, ErrNotRegistered)
 	}
 	p.list.Remove(pos)
 	p.objects.drop(n)
@@ -100,18 +130,18 @@ func (p *Poll) Unregister(fd any) error {
 // A timeout of zero does not wait; [Forever] and any negative one wait without end, so that a time.Until that has passed
 // must not be given as it is. Python takes milliseconds here.
 //
-// The error is ErrConcurrentPoll while another goroutine polls, and otherwise wraps an *os.SyscallError.
+// The error is ErrConcurrentPoll while another goroutine polls, and otherwise an errno.
 func (p *Poll) Poll(timeout time.Duration) ([]PollEvent, error) {
 	return p.poll(context.Background(), nil, math.MaxInt, timeout)
 }
 
-// PollInto is Poll into a buffer of the caller's, of which it fills and returns the first n events. It does not allocate.
-// What does not fit is what the next call begins with.
+// PollInto is Poll into a buffer of the caller's. It fills the first n elements of the buffer. It does not allocate. Events that
+// do not fit are for the next call. If its buffer is too small again, it begins with them.
 //
 // The error is os.ErrInvalid if the buffer is empty, or that of Poll.
 func (p *Poll) PollInto(events []PollEvent, timeout time.Duration) (n int, err error) {
 	if len(events) == 0 {
-		return 0, emptyBufferError("poll")
+		return 0, opError("poll.poll", -1, errEmptyBuffer)
 	}
 	events, err = p.poll(context.Background(), events[:0], len(events), timeout)
 	return len(events), err
@@ -128,7 +158,7 @@ func (p *Poll) PollContext(ctx context.Context) ([]PollEvent, error) {
 // poll appends up to room events to dst, or to a new slice of the right size if that is nil.
 func (p *Poll) poll(ctx context.Context, dst []PollEvent, room int, timeout time.Duration) ([]PollEvent, error) {
 	if !p.begin() {
-		return dst, opError("poll", ErrConcurrentPoll)
+		return dst, opError("poll.poll", -1, ErrConcurrentPoll)
 	}
 	defer p.end()
 	err := p.list.Wait(ctx, room, forever(timeout), func(n int, blocked bool) (bool, error) {
@@ -141,10 +171,10 @@ func (p *Poll) poll(ctx context.Context, dst []PollEvent, room int, timeout time
 		})
 		return true, nil
 	})
-	return dst, waitError(ctx, "poll", err)
+	return dst, waitError(ctx, "poll.poll", err)
 }
 
-// begin reports whether nobody else polls.
+// begin marks p as being polled. It returns false if another goroutine polls.
 func (p *Poll) begin() bool {
 	p.list.Lock()
 	defer p.list.Unlock()

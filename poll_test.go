@@ -20,63 +20,37 @@ import (
 	"github.com/pyselect/pyselect/internal/testkit"
 )
 
-// newPoll returns a Poll with POLLIN for each descriptor.
-func newPoll(t testing.TB, fds ...int) *pyselect.Poll {
-	t.Helper()
-	p := pyselect.NewPoll()
-	for _, fd := range fds {
-		check(t, p.Register(fd, pyselect.POLLIN))
-	}
-	return p
-}
-
-// pollIn returns the events of descriptors that are readable.
-func pollIn(fds ...int) (events []pyselect.PollEvent) {
-	for _, fd := range fds {
-		events = append(events, pyselect.PollEvent{fd, pyselect.POLLIN})
-	}
-	return events
-}
-
-// wantPoll checks what is ready now.
-func wantPoll(t testing.TB, p *pyselect.Poll, want ...pyselect.PollEvent) {
-	t.Helper()
-	events, err := p.Poll(0)
-	check(t, err)
-	equal(t, "ready", events, want...)
-}
-
 func TestPollOrder(t *testing.T) {
 	testkit.NoLeaks(t)
 	idle, _ := testkit.Pipe(t)
-	a, b, c := readable(t), readable(t), readable(t)
-	p := newPoll(t, c, idle, a, b)
-	wantPoll(t, p, pollIn(c, a, b)...)
+	a, b, c := testkit.Readable(t), testkit.Readable(t), testkit.Readable(t)
+	p := testkit.NewPoll(t, c, idle, a, b)
+	testkit.WantPoll(t, p, testkit.PollIn(c, a, b)...)
 
 	check(t, p.Register(c, 0)) // keeps its place
-	wantPoll(t, p, pollIn(a, b)...)
+	testkit.WantPoll(t, p, testkit.PollIn(a, b)...)
 	check(t, p.Register(c, pyselect.POLLIN))
-	wantPoll(t, p, pollIn(c, a, b)...)
+	testkit.WantPoll(t, p, testkit.PollIn(c, a, b)...)
 
 	check(t, p.Modify(a, 0))
-	wantPoll(t, p, pollIn(c, b)...)
+	testkit.WantPoll(t, p, testkit.PollIn(c, b)...)
 	check(t, p.Modify(a, pyselect.POLLIN))
-	wantPoll(t, p, pollIn(c, a, b)...)
+	testkit.WantPoll(t, p, testkit.PollIn(c, a, b)...)
 
 	check(t, p.Unregister(c))
-	wantPoll(t, p, pollIn(a, b)...)
+	testkit.WantPoll(t, p, testkit.PollIn(a, b)...)
 	check(t, p.Register(c, pyselect.POLLIN))
-	wantPoll(t, p, pollIn(a, b, c)...)
+	testkit.WantPoll(t, p, testkit.PollIn(a, b, c)...)
 }
 
 func TestPollErrors(t *testing.T) {
 	testkit.NoLeaks(t)
 	r, w := testkit.Pipe(t)
-	p := newPoll(t, r)
+	p := testkit.NewPoll(t, r)
 	fd := fmt.Sprintf("fd %d:", w)
-	wantError(t, p.Modify(w, pyselect.POLLIN), unix.ENOENT, "poll modify", fd)
+	wantError(t, p.Modify(w, pyselect.POLLIN), unix.ENOENT, "poll.modify", fd)
 	wantError(t, p.Modify(w, pyselect.POLLIN), fs.ErrNotExist)
-	wantError(t, p.Unregister(w), pyselect.ErrNotRegistered, "poll unregister", fd)
+	wantError(t, p.Unregister(w), pyselect.ErrNotRegistered, "poll.unregister", fd)
 	check(t, p.Unregister(r))
 	wantError(t, p.Unregister(r), pyselect.ErrNotRegistered)
 	wantError(t, p.Modify(r, pyselect.POLLIN), unix.ENOENT)
@@ -89,19 +63,19 @@ func TestPollErrors(t *testing.T) {
 		text string
 	}{
 		{-1, os.ErrInvalid, "-1"},
-		{uint64(1) << 31, os.ErrInvalid, "2147483648"},
+		{uintptr(1) << 31, os.ErrInvalid, "2147483648"},
 		{"stdin", pyselect.ErrNotWaitable, "string"},
 		{closed, os.ErrClosed, "*os.File"},
 	} {
-		wantError(t, p.Register(test.obj, pyselect.POLLIN), test.want, "poll register", test.text)
-		wantError(t, p.Modify(test.obj, pyselect.POLLIN), test.want, "poll modify", test.text)
-		wantError(t, p.Unregister(test.obj), test.want, "poll unregister", test.text)
+		wantError(t, p.Register(test.obj, pyselect.POLLIN), test.want, "poll.register", test.text)
+		wantError(t, p.Modify(test.obj, pyselect.POLLIN), test.want, "poll.modify", test.text)
+		wantError(t, p.Unregister(test.obj), test.want, "poll.unregister", test.text)
 	}
 	for _, buf := range [][]pyselect.PollEvent{nil, {}} {
 		_, err := p.PollInto(buf, pyselect.Forever)
-		wantError(t, err, os.ErrInvalid, "poll", "buffer")
+		wantError(t, err, os.ErrInvalid, "poll.poll", "buffer")
 	}
-	wantPoll(t, p)
+	testkit.WantPoll(t, p)
 }
 
 func TestPollEvents(t *testing.T) {
@@ -123,7 +97,7 @@ func TestPollEvents(t *testing.T) {
 	_, _, _, selectErr := pyselect.Select(nil, nil, []*net.TCPConn{server}, testkit.Patience) // until it has arrived
 	check(t, selectErr)
 	regular := testkit.File(t)
-	closed := closedFd(t, 0)
+	closed := testkit.ClosedFd(t, 0)
 
 	for _, test := range []struct {
 		name       string
@@ -159,12 +133,12 @@ func TestPollEvents(t *testing.T) {
 				return
 			}
 			if test.want == 0 {
-				equal(t, "ready", events)
+				testkit.Equal(t, "ready", events)
 				return
 			}
 			fd, err := pyselect.Fileno(test.obj)
 			check(t, err)
-			equal(t, "ready", events, pyselect.PollEvent{fd, test.want})
+			testkit.Equal(t, "ready", events, pyselect.PollEvent{fd, test.want})
 		})
 	}
 }
@@ -172,44 +146,44 @@ func TestPollEvents(t *testing.T) {
 // A descriptor that is closed and reused while it is registered belongs to its new owner.
 func TestPollClosedWhileRegistered(t *testing.T) {
 	testkit.NoLeaks(t)
-	ready := readable(t)
+	ready := testkit.Readable(t)
 	idle, _ := testkit.Pipe(t)
 	fd := testkit.Dup(t, idle, 0)
-	p := newPoll(t, fd, ready)
-	wantPoll(t, p, pollIn(ready)...)
+	p := testkit.NewPoll(t, fd, ready)
+	testkit.WantPoll(t, p, testkit.PollIn(ready)...)
 	testkit.Close(t, fd)
-	wantPoll(t, p, append([]pyselect.PollEvent{{fd, pyselect.POLLNVAL}}, pollIn(ready)...)...)
+	testkit.WantPoll(t, p, append([]pyselect.PollEvent{{fd, pyselect.POLLNVAL}}, testkit.PollIn(ready)...)...)
 	if again := testkit.Dup(t, ready, fd); again != fd {
 		t.Fatalf("descriptor is %d, want %d again", again, fd)
 	}
-	wantPoll(t, p, pollIn(fd, ready)...)
+	testkit.WantPoll(t, p, testkit.PollIn(fd, ready)...)
 }
 
 func TestPollConcurrently(t *testing.T) {
 	testkit.NoLeaks(t)
 	r, w := testkit.Pipe(t)
-	p := newPoll(t, r)
+	p := testkit.NewPoll(t, r)
 	var events []pyselect.PollEvent
 	var err error
 	call := testkit.Go(t, func() { events, err = p.Poll(pyselect.Forever) }).Blocked()
 	for _, timeout := range []time.Duration{0, time.Hour, pyselect.Forever} {
 		_, err := p.Poll(timeout)
-		wantError(t, err, pyselect.ErrConcurrentPoll, "poll")
+		wantError(t, err, pyselect.ErrConcurrentPoll, "poll.poll")
 		_, err = p.PollInto(make([]pyselect.PollEvent, 1), timeout)
-		wantError(t, err, pyselect.ErrConcurrentPoll, "poll")
+		wantError(t, err, pyselect.ErrConcurrentPoll, "poll.poll")
 	}
 	testkit.Write(t, w, "x")
 	call.Wait()
 	check(t, err)
-	equal(t, "ready", events, pollIn(r)...)
-	wantPoll(t, p, pollIn(r)...)
+	testkit.Equal(t, "ready", events, testkit.PollIn(r)...)
+	testkit.WantPoll(t, p, testkit.PollIn(r)...)
 }
 
 // What is changed during a Poll counts from the next one.
 func TestPollChangesDuringWait(t *testing.T) {
 	testkit.NoLeaks(t)
 	waiting, w := testkit.Pipe(t)
-	ready := readable(t)
+	ready := testkit.Readable(t)
 	for _, test := range []struct {
 		name   string
 		change func(p *pyselect.Poll) error
@@ -224,7 +198,7 @@ func TestPollChangesDuringWait(t *testing.T) {
 		}, []int{ready}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := newPoll(t, waiting)
+			p := testkit.NewPoll(t, waiting)
 			var events []pyselect.PollEvent
 			var err error
 			call := testkit.Go(t, func() { events, err = p.Poll(pyselect.Forever) }).Blocked()
@@ -232,8 +206,8 @@ func TestPollChangesDuringWait(t *testing.T) {
 			testkit.Write(t, w, "x")
 			call.Wait()
 			check(t, err)
-			equal(t, "this Poll", events, pollIn(waiting)...)
-			wantPoll(t, p, pollIn(test.next...)...)
+			testkit.Equal(t, "this Poll", events, testkit.PollIn(waiting)...)
+			testkit.WantPoll(t, p, testkit.PollIn(test.next...)...)
 			testkit.Drain(t, waiting)
 		})
 	}
@@ -242,7 +216,7 @@ func TestPollChangesDuringWait(t *testing.T) {
 func TestPollInto(t *testing.T) {
 	testkit.NoLeaks(t)
 	idle, _ := testkit.Pipe(t)
-	a, b, c := readable(t), readable(t), readable(t)
+	a, b, c := testkit.Readable(t), testkit.Readable(t), testkit.Readable(t)
 	for _, test := range []struct {
 		room int
 		want [][]int
@@ -252,10 +226,10 @@ func TestPollInto(t *testing.T) {
 		{3, [][]int{{a, b, c}, {a, b, c}}},
 		{9, [][]int{{a, b, c}, {a, b, c}}},
 	} {
-		p := newPoll(t, a, idle, b, idle, c)
+		p := testkit.NewPoll(t, a, idle, b, idle, c)
 		wantPollInto(t, p, test.room, test.want...)
 	}
-	p := newPoll(t, idle)
+	p := testkit.NewPoll(t, idle)
 	wantPollInto(t, p, 1, nil)
 }
 
@@ -266,14 +240,14 @@ func wantPollInto(t *testing.T, p *pyselect.Poll, room int, want ...[]int) {
 		buf := make([]pyselect.PollEvent, room)
 		n, err := p.PollInto(buf, 0)
 		check(t, err)
-		equal(t, fmt.Sprintf("call %d with room for %d", i, room), buf[:n], pollIn(fds...)...)
+		testkit.Equal(t, fmt.Sprintf("call %d with room for %d", i, room), buf[:n], testkit.PollIn(fds...)...)
 	}
 }
 
 // What a small buffer had no room for comes next, whatever has been changed before.
 func TestPollIntoAfterChange(t *testing.T) {
 	testkit.NoLeaks(t)
-	a, b, c, d := readable(t), readable(t), readable(t), readable(t)
+	a, b, c, d := testkit.Readable(t), testkit.Readable(t), testkit.Readable(t), testkit.Readable(t)
 	for _, test := range []struct {
 		name   string
 		change func(p *pyselect.Poll) error
@@ -290,7 +264,7 @@ func TestPollIntoAfterChange(t *testing.T) {
 		}, []int{c, b, a, c}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := newPoll(t, a, b, c)
+			p := testkit.NewPoll(t, a, b, c)
 			wantPollInto(t, p, 1, []int{a})
 			check(t, test.change(p))
 			for _, fd := range test.want {
@@ -299,7 +273,7 @@ func TestPollIntoAfterChange(t *testing.T) {
 		})
 	}
 
-	p := newPoll(t, a, b, c)
+	p := testkit.NewPoll(t, a, b, c)
 	wantPollInto(t, p, 2, []int{a, b})
 	wantPollInto(t, p, 3, []int{a, b, c}) // all fit: in order
 	check(t, p.Unregister(b))
@@ -312,7 +286,7 @@ func TestPollManyDescriptors(t *testing.T) {
 	const n = 5000
 	testkit.NeedFds(t, n+100)
 	idle, _ := testkit.Pipe(t)
-	ready := readable(t)
+	ready := testkit.Readable(t)
 	p := pyselect.NewPoll()
 	var want []int
 	for i := range n {
@@ -326,19 +300,19 @@ func TestPollManyDescriptors(t *testing.T) {
 			want = append(want, fd)
 		}
 	}
-	wantPoll(t, p, pollIn(want...)...)
+	testkit.WantPoll(t, p, testkit.PollIn(want...)...)
 }
 
 func TestPollAllocations(t *testing.T) {
 	testkit.NoLeaks(t)
 	idle, _ := testkit.Pipe(t)
-	p, waiting := newPoll(t, readable(t), idle, readable(t)), newPoll(t, idle)
+	p, waiting := testkit.NewPoll(t, testkit.Readable(t), idle, testkit.Readable(t)), testkit.NewPoll(t, idle)
 	buf, small := make([]pyselect.PollEvent, 10), make([]pyselect.PollEvent, 1)
-	wantAllocs(t, "Poll", 1, func() { p.Poll(pyselect.Forever) })
-	wantAllocs(t, "Poll, timeout over", 0, func() { waiting.Poll(10 * time.Microsecond) })
-	wantAllocs(t, "PollInto", 0, func() { p.PollInto(buf, pyselect.Forever) })
-	wantAllocs(t, "PollInto, small buffer", 0, func() { p.PollInto(small, pyselect.Forever) })
-	wantAllocs(t, "PollInto, timeout over", 0, func() { waiting.PollInto(buf, 10*time.Microsecond) })
+	testkit.WantAllocs(t, "Poll", 1, func() { p.Poll(pyselect.Forever) })
+	testkit.WantAllocs(t, "Poll, timeout over", 0, func() { waiting.Poll(10 * time.Microsecond) })
+	testkit.WantAllocs(t, "PollInto", 0, func() { p.PollInto(buf, pyselect.Forever) })
+	testkit.WantAllocs(t, "PollInto, small buffer", 0, func() { p.PollInto(small, pyselect.Forever) })
+	testkit.WantAllocs(t, "PollInto, timeout over", 0, func() { waiting.PollInto(buf, 10*time.Microsecond) })
 }
 
 func TestPollMaskString(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -22,19 +21,26 @@ import (
 // The elements are waitable objects, see [Fileno]; F may be any, int, *os.File, net.Conn and so on. With three empty lists
 // Select sleeps for the timeout. A timeout of zero does not wait; [Forever] waits until something is ready.
 //
-// There is no limit to the number or the size of the descriptors. Regular files are always ready.
+// There is no limit to the number or the size of the descriptors, except on macOS. Regular files are always ready.
 //
-// On Windows, only sockets can be waited for, and anything else is the error windows.WSAENOTSOCK, in the place of
-// unix.EBADF. A non-blocking connect that has failed is an exceptional condition there. The system's timers may be 15
-// milliseconds late.
+// The error is os.ErrInvalid for a negative timeout, unix.EBADF for a descriptor that is not open, the error of Fileno for an
+// object that is not waitable, or another errno. The text of EBADF names the descriptor and its place in the lists. With an
+// error, the three slices are nil.
 //
-// The error is os.ErrInvalid for a negative timeout, unix.EBADF for a descriptor that is not open, which the text names
-// with its place in the lists, what Fileno returns for an object that is not waitable, and otherwise wraps an
-// *os.SyscallError; nothing is ready then. Select is safe for concurrent use.
+// Select is safe for concurrent use.
+//
+// # macOS notes
+//
+// By the system's sources, and not tried: on arm64, a descriptor of 1,024 or more is unix.EINVAL, and on amd64 a timeout of
+// less than ten milliseconds takes ten.
+//
+// # Windows notes
+//
+// Only sockets can be waited for. Anything else is the error windows.WSAENOTSOCK, in the place of unix.EBADF. A non-blocking
+// connect that has failed is an exceptional condition. The system's timers may be 15 milliseconds late.
 func Select[F any](rlist, wlist, xlist []F, timeout time.Duration) (readable, writable, exceptional []F, err error) {
 	if timeout < 0 {
-		err = fmt.Errorf("pyselect: select: timeout %v is negative, want Forever to wait without end: %w", timeout, os.ErrInvalid)
-		return nil, nil, nil, err
+		return nil, nil, nil, opError(opSelect, -1, negative(timeout))
 	}
 	return selectAmong(context.Background(), [...][]F{rlist, wlist, xlist}, timeout)
 }
@@ -47,12 +53,14 @@ func SelectContext[F any](ctx context.Context, rlist, wlist, xlist []F) (readabl
 	return selectAmong(ctx, [...][]F{rlist, wlist, xlist}, Forever)
 }
 
+const opSelect = "select.select"
+
 var (
 	listNames  = [...]string{"rlist", "wlist", "xlist"}
 	listEvents = [...]uint16{sys.In, sys.Out, sys.Pri}
 )
 
-// selectLists is memory for calls of Select, one list each.
+// selectLists keeps lists for reuse. Each call of Select takes one.
 var selectLists = sync.Pool{New: func() any {
 	l := &wait.List{Ask: sys.Select, BySelect: true}
 	l.Init()
@@ -90,8 +98,8 @@ func selectAmong[F any](ctx context.Context, lists [3][]F, timeout time.Duration
 	return readable, writable, exceptional, nil
 }
 
-func listError(set, i int, err error) error {
-	return fmt.Errorf("pyselect: select: %s[%d]: %w", listNames[set], i, err)
+func listError(set, i, fd int, err error) error {
+	return &OpError{Op: opSelect, Fd: fd, Err: err, element: fmt.Sprintf("%s[%d]", listNames[set], i)}
 }
 
 // resolve appends the entries of a list.
@@ -102,23 +110,23 @@ func resolve[F any](fds []sys.PollFd, set int, list []F) ([]sys.PollFd, error) {
 		for i, fd := range ints {
 			if uint(fd) > math.MaxInt32 {
 				_, err := checkFd(fd)
-				return nil, listError(set, i, err)
+				return nil, listError(set, i, -1, err)
 			}
-			fds = append(fds, sys.For(entry, fd))
+			fds = append(fds, sys.WithFd(entry, fd))
 		}
 		return fds, nil
 	}
 	for i, obj := range list {
-		fd, err := Fileno(obj)
+		fd, err := fileno(obj)
 		if err != nil {
-			return nil, listError(set, i, err)
+			return nil, listError(set, i, -1, err)
 		}
-		fds = append(fds, sys.For(entry, fd))
+		fds = append(fds, sys.WithFd(entry, fd))
 	}
 	return fds, nil
 }
 
-// pick returns the objects of a list that are ready; n in all lists are.
+// pick returns the objects of a list that are ready. n is the number of ready objects in all lists.
 func pick[F any](list []F, fds []sys.PollFd, n int) []F {
 	var found []F
 	for i := range list {
@@ -138,10 +146,10 @@ func explain[F any](lists [3][]F, fds []sys.PollFd, err error) error {
 		for i := range list {
 			fd := int(fds[i].Fd)
 			if err := sys.Probe(fd); err != nil {
-				return listError(set, i, fmt.Errorf("fd %d: %w", fd, err))
+				return listError(set, i, fd, err)
 			}
 		}
 		fds = fds[len(list):]
 	}
-	return opError("select", err)
+	return opError(opSelect, -1, err)
 }

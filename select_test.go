@@ -26,14 +26,14 @@ func selectFrom[F comparable](t *testing.T, a, b, c F) {
 	lists := [][]F{slices.Clone(rlist), slices.Clone(wlist), slices.Clone(xlist)}
 	r, w, x, err := pyselect.Select(rlist, wlist, xlist, pyselect.Forever)
 	check(t, err)
-	equal(t, "readable", r, c, a, c)
-	equal(t, "writable", w, a, c, b)
-	equal(t, "exceptional", x)
+	testkit.Equal(t, "readable", r, c, a, c)
+	testkit.Equal(t, "writable", w, a, c, b)
+	testkit.Equal(t, "exceptional", x)
 
 	r[0], w[0] = b, b // the result is a slice of its own
-	equal(t, "rlist", rlist, lists[0]...)
-	equal(t, "wlist", wlist, lists[1]...)
-	equal(t, "xlist", xlist, lists[2]...)
+	testkit.Equal(t, "rlist", rlist, lists[0]...)
+	testkit.Equal(t, "wlist", wlist, lists[1]...)
+	testkit.Equal(t, "xlist", xlist, lists[2]...)
 
 	r, w, x, err = pyselect.Select([]F{b, b}, nil, []F{a}, 0)
 	check(t, err)
@@ -64,26 +64,26 @@ func TestSelectObjects(t *testing.T) {
 		list := []*os.File{f, f}
 		r, w, x, err := pyselect.Select(list, list, list, pyselect.Forever)
 		check(t, err)
-		equal(t, "readable", r, f, f)
-		equal(t, "writable", w, f, f)
-		equal(t, "exceptional", x)
+		testkit.Equal(t, "readable", r, f, f)
+		testkit.Equal(t, "writable", w, f, f)
+		testkit.Equal(t, "exceptional", x)
 	})
 }
 
 func TestSelectNegativeTimeout(t *testing.T) {
 	testkit.NoLeaks(t)
-	r := readable(t)
+	r := testkit.Readable(t)
 	for _, timeout := range []time.Duration{-1, -time.Hour, math.MinInt64} {
 		for _, list := range [][]int{{r}, nil} {
 			_, _, _, err := pyselect.Select(list, nil, nil, timeout)
-			wantError(t, err, os.ErrInvalid, "select", timeout.String())
+			wantError(t, err, os.ErrInvalid, "select.select", timeout.String())
 		}
 	}
 }
 
 func TestSelectBadObjects(t *testing.T) {
 	testkit.NoLeaks(t)
-	r := readable(t)
+	r := testkit.Readable(t)
 	closed := file(t, r)
 	check(t, closed.Close())
 	for _, test := range []struct {
@@ -91,18 +91,19 @@ func TestSelectBadObjects(t *testing.T) {
 		want error
 	}{
 		{-1, os.ErrInvalid},
-		{uint64(1) << 31, os.ErrInvalid},
+		{uintptr(1) << 31, os.ErrInvalid},
 		{closed, os.ErrClosed},
 		{"stdin", pyselect.ErrNotWaitable},
 		{nil, pyselect.ErrNotWaitable},
 		{filenoError{0, unix.ENODEV}, unix.ENODEV},
+		{(*os.File)(nil), os.ErrInvalid},
 	} {
 		for i, name := range []string{"rlist[2]", "wlist[2]", "xlist[2]"} {
 			lists := [3][]any{{r}, {r}, {r}}
 			lists[i] = []any{r, r, test.obj, r}
 			readable, writable, exceptional, err := pyselect.Select(lists[0], lists[1], lists[2], pyselect.Forever)
-			wantError(t, err, test.want, "select", name)
-			equal(t, "ready", slices.Concat(readable, writable, exceptional))
+			wantError(t, err, test.want, "select.select", name)
+			testkit.Equal(t, "ready", slices.Concat(readable, writable, exceptional))
 		}
 	}
 	_, _, _, err := pyselect.Select([]int{r}, []int{r, -7}, nil, 0) // has a path of its own
@@ -112,7 +113,7 @@ func TestSelectBadObjects(t *testing.T) {
 // As in Python, the objects are looked at before the descriptors are, whatever memory an earlier Select has left behind.
 func TestSelectBadObjectBeforeClosedDescriptor(t *testing.T) {
 	testkit.NoLeaks(t)
-	for _, bad := range []int{closedFd(t, 0), 1 << 30} {
+	for _, bad := range []int{testkit.ClosedFd(t, 0), 1 << 30} {
 		_, _, _, err := pyselect.Select([]any{bad}, nil, []any{"stdin"}, 0)
 		wantError(t, err, pyselect.ErrNotWaitable, "xlist[0]")
 	}
@@ -122,18 +123,18 @@ func TestSelectClosedDescriptor(t *testing.T) {
 	testkit.NoLeaks(t)
 	testkit.NotEmulated(t, "select above 1024 descriptors")
 	testkit.NeedFds(t, 4100)
-	r := readable(t)
+	r := testkit.Readable(t)
 	high := testkit.Dup(t, r, 4000)
-	for _, bad := range []int{1 << 20, 1 << 30, math.MaxInt32, closedFd(t, 3000), closedFd(t, 0)} {
+	for _, bad := range []int{1 << 20, 1 << 30, math.MaxInt32, testkit.ClosedFd(t, 3000), testkit.ClosedFd(t, 0)} {
 		for i, name := range []string{"rlist", "wlist", "xlist"} {
 			for _, list := range [][]int{{bad}, {r, bad}, {r, bad, bad, high}, {high, bad}} {
 				lists := [3][]int{{r, high}, {r}, nil}
 				lists[i] = list
 				place := fmt.Sprintf("%s[%d]", name, slices.Index(list, bad))
 				begin := time.Now()
-				allocated := bytesAllocated(func() {
+				allocated := testkit.BytesAllocated(func() {
 					_, _, _, err := pyselect.Select(lists[0], lists[1], lists[2], testkit.Patience)
-					wantError(t, err, unix.EBADF, "select", place, fmt.Sprintf("fd %d:", bad))
+					wantError(t, err, unix.EBADF, "select.select", place, fmt.Sprintf("fd %d:", bad))
 				})
 				if allocated > 1<<20 || time.Since(begin) >= testkit.Patience {
 					t.Errorf("fd %d in %s: took %v and %d bytes", bad, place, time.Since(begin), allocated)
@@ -160,7 +161,7 @@ func TestSelectBeyondDescriptorTable(t *testing.T) {
 		}
 		return
 	}
-	r := readable(t)
+	r := testkit.Readable(t)
 	for _, bad := range []int{64, 255, 256, 1000} {
 		for _, list := range [][]int{{bad}, {r, bad}, {bad, r}} {
 			_, _, _, err := pyselect.Select(list, nil, nil, 0)
@@ -184,15 +185,15 @@ func TestSelectExceptional(t *testing.T) {
 	list := []*net.TCPConn{client, server}
 	r, _, _, err := pyselect.Select(list, nil, nil, pyselect.Forever)
 	check(t, err)
-	equal(t, "readable", r, server)
+	testkit.Equal(t, "readable", r, server)
 	_, _, x, err := pyselect.Select(nil, nil, list, 0)
 	check(t, err)
-	equal(t, "exceptional without urgent data", x)
+	testkit.Equal(t, "exceptional without urgent data", x)
 
 	sendUrgent(t, client, "!")
 	_, _, x, err = pyselect.Select(nil, nil, list, pyselect.Forever)
 	check(t, err)
-	equal(t, "exceptional", x, server)
+	testkit.Equal(t, "exceptional", x, server)
 }
 
 // Above FD_SETSIZE, where Python gives up.
@@ -214,8 +215,8 @@ func TestSelectHighDescriptors(t *testing.T) {
 		lists[i] = all
 		r, w, x, err := pyselect.Select(lists[0], lists[1], lists[2], pyselect.Forever)
 		check(t, err)
-		equal(t, name, [][]int{r, w, x}[i], ready...)
-		equal(t, "the others", slices.Concat([][]int{r, w, x}[(i+1)%3], [][]int{r, w, x}[(i+2)%3]))
+		testkit.Equal(t, name, [][]int{r, w, x}[i], ready...)
+		testkit.Equal(t, "the others", slices.Concat([][]int{r, w, x}[(i+1)%3], [][]int{r, w, x}[(i+2)%3]))
 	}
 }
 
@@ -225,7 +226,7 @@ func TestSelectManyDescriptors(t *testing.T) {
 	const n = 5000
 	testkit.NeedFds(t, n+100)
 	idle := idleSocket(t)
-	ready := readable(t)
+	ready := testkit.Readable(t)
 	var list, want []int
 	for i := range n {
 		if i%1000 == 500 {
@@ -238,8 +239,8 @@ func TestSelectManyDescriptors(t *testing.T) {
 	for range 2 {
 		r, w, x, err := pyselect.Select(list, list, list, pyselect.Forever)
 		check(t, err)
-		equal(t, "readable", r, want...)
-		equal(t, "writable and exceptional", slices.Concat(w, x))
+		testkit.Equal(t, "readable", r, want...)
+		testkit.Equal(t, "writable and exceptional", slices.Concat(w, x))
 		slices.Reverse(list)
 		slices.Reverse(want)
 	}
@@ -253,8 +254,8 @@ func TestSelectRegularFile(t *testing.T) {
 	list := []*os.File{testkit.File(t), null}
 	r, w, _, err := pyselect.Select(list, list, nil, 0)
 	check(t, err)
-	equal(t, "readable", r, list...)
-	equal(t, "writable", w, list...)
+	testkit.Equal(t, "readable", r, list...)
+	testkit.Equal(t, "writable", w, list...)
 }
 
 func TestSelectConcurrently(t *testing.T) {
@@ -262,7 +263,7 @@ func TestSelectConcurrently(t *testing.T) {
 	shared, w := testkit.Pipe(t)
 	var calls []*testkit.Call
 	for range 20 {
-		own := readable(t)
+		own := testkit.Readable(t)
 		calls = append(calls, testkit.Go(t, func() {
 			for range 100 {
 				if r, _, _, err := pyselect.Select([]int{shared, own}, nil, nil, 0); !slices.Equal(r, []int{own}) || err != nil {
@@ -293,8 +294,8 @@ func TestSelectKeepsObjectsAlive(t *testing.T) {
 	call := testkit.Go(t, func() {
 		got, _, _, err = pyselect.Select([]*os.File{os.NewFile(uintptr(fd), "pipe")}, nil, nil, pyselect.Forever)
 	}).Blocked()
-	collectGarbage(t)
-	if !isOpen(fd) {
+	testkit.CollectGarbage(t)
+	if !testkit.IsOpen(fd) {
 		t.Error("the file was closed during the wait")
 	}
 	testkit.Write(t, w, "x")
@@ -314,7 +315,7 @@ func TestSelectAllocations(t *testing.T) {
 	a, b := testkit.Socketpair(t)
 	testkit.Write(t, b, "data")
 	idle := idleSocket(t)
-	ready, none := []int{idle, a, readable(t)}, []int{idle}
+	ready, none := []int{idle, a, testkit.Readable(t)}, []int{idle}
 	for _, test := range []struct {
 		name         string
 		rlist, wlist []int
@@ -326,6 +327,6 @@ func TestSelectAllocations(t *testing.T) {
 		{"readable", ready, none, pyselect.Forever, 1},
 		{"readable and writable", ready, ready, pyselect.Forever, 2},
 	} {
-		wantAllocs(t, test.name, test.want, func() { pyselect.Select(test.rlist, test.wlist, test.rlist, test.timeout) })
+		testkit.WantAllocs(t, test.name, test.want, func() { pyselect.Select(test.rlist, test.wlist, test.rlist, test.timeout) })
 	}
 }

@@ -143,7 +143,7 @@ func TestSelectNoSocket(t *testing.T) {
 			lists[i] = []any{a, bad}
 			_, _, _, err := pyselect.Select(lists[0], lists[1], lists[2], pyselect.Forever)
 			place := fmt.Sprintf("%s[1]: fd %d:", name, fd)
-			if !errors.As(err, new(*os.SyscallError)) || !strings.Contains(err.Error(), place) {
+			if !errors.As(err, new(*pyselect.OpError)) || !strings.Contains(err.Error(), place) {
 				t.Errorf("error is %v, want %q in it", err, place)
 			}
 			if bad != any(file) && !errors.Is(err, windows.WSAENOTSOCK) {

@@ -2,6 +2,7 @@ package selectors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -41,35 +42,35 @@ type base struct {
 
 // Register registers a file object and returns its key, see [BaseSelector].
 func (s *base) Register(fileobj any, events Event, data any) (*SelectorKey, error) {
-	const op = "register"
-	if err := events.check(op); err != nil {
+	const op = "selectors.register"
+	if err := events.check(); err != nil {
 		return nil, s.unlessClosed(op, err)
 	}
-	fd, err := pyselect.Fileno(fileobj)
+	fd, err := fileno(fileobj)
 	s.waits.Lock()
 	defer s.waits.Unlock()
 	if s.waits.Closed() {
-		return nil, opError(op, os.ErrClosed)
+		return nil, opError(op, -1, os.ErrClosed)
 	}
 	if key := s.find(fileobj, fd, err); key != nil {
-		return nil, fdError(op, key.Fd, ErrRegistered)
+		return nil, opError(op, key.Fd, ErrRegistered)
 	}
 	if err != nil {
-		return nil, opError(op, err)
+		return nil, opError(op, -1, err)
 	}
 	key := &SelectorKey{Fileobj: fileobj, Fd: fd, Events: events, Data: data}
 	if err := s.set.add(key); err != nil {
-		return nil, fdError(op, fd, err)
+		return nil, opError(op, fd, err)
 	}
 	return key, nil
 }
 
 // Unregister removes a file object and returns its last key, see [BaseSelector].
 func (s *base) Unregister(fileobj any) (*SelectorKey, error) {
-	fd, err := pyselect.Fileno(fileobj)
+	fd, err := fileno(fileobj)
 	s.waits.Lock()
 	defer s.waits.Unlock()
-	key, err := s.lookup("unregister", fileobj, fd, err)
+	key, err := s.lookup("selectors.unregister", fileobj, fd, err)
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +80,11 @@ func (s *base) Unregister(fileobj any) (*SelectorKey, error) {
 
 // Modify replaces the events and the data of a file object and returns its new key, see [BaseSelector].
 func (s *base) Modify(fileobj any, events Event, data any) (*SelectorKey, error) {
-	const op = "modify"
-	if err := events.check(op); err != nil {
+	const op = "selectors.modify"
+	if err := events.check(); err != nil {
 		return nil, s.unlessClosed(op, err)
 	}
-	fd, err := pyselect.Fileno(fileobj)
+	fd, err := fileno(fileobj)
 	s.waits.Lock()
 	defer s.waits.Unlock()
 	old, err := s.lookup(op, fileobj, fd, err)
@@ -95,17 +96,17 @@ func (s *base) Modify(fileobj any, events Event, data any) (*SelectorKey, error)
 		s.set.replace(key)
 	} else if err := s.set.modify(key); err != nil {
 		s.set.remove(key.Fd)
-		return nil, fdError(op, key.Fd, err)
+		return nil, opError(op, key.Fd, err)
 	}
 	return key, nil
 }
 
 // Key returns the key of a file object, see [BaseSelector].
 func (s *base) Key(fileobj any) (*SelectorKey, error) {
-	fd, err := pyselect.Fileno(fileobj)
+	fd, err := fileno(fileobj)
 	s.waits.Lock()
 	defer s.waits.Unlock()
-	return s.lookup("key", fileobj, fd, err)
+	return s.lookup("selectors.get_key", fileobj, fd, err)
 }
 
 // Keys returns the keys in the order of registration, see [BaseSelector].
@@ -146,7 +147,7 @@ func (s *base) Select(timeout time.Duration) ([]Ready, error) {
 // SelectInto is Select into a buffer of the caller's, see [BaseSelector].
 func (s *base) SelectInto(ready []Ready, timeout time.Duration) (n int, err error) {
 	if len(ready) == 0 {
-		return 0, s.unlessClosed("select", fmt.Errorf("selectors: select: the buffer is empty: %w", os.ErrInvalid))
+		return 0, s.unlessClosed("selectors.select", errEmptyBuffer)
 	}
 	ready, err = s.wait(context.Background(), ready[:0], len(ready), timeout)
 	return len(ready), err
@@ -162,7 +163,7 @@ func (s *base) Wakeup() error {
 	s.waits.Lock()
 	defer s.waits.Unlock()
 	if s.waits.Closed() {
-		return opError("wakeup", os.ErrClosed)
+		return opError("selectors.wakeup", -1, os.ErrClosed)
 	}
 	s.waits.Wakeup()
 	return nil
@@ -170,10 +171,7 @@ func (s *base) Wakeup() error {
 
 // Close releases the selector's resources and ends all waits, see [BaseSelector].
 func (s *base) Close() error {
-	if err := s.waits.Close(s.set.close); err != nil {
-		return opError("close", err)
-	}
-	return nil
+	return opError("selectors.close", -1, s.waits.Close(s.set.close))
 }
 
 // wait is Select until the timeout is over or ctx is done, with up to room keys appended to dst.
@@ -188,34 +186,34 @@ func (s *base) wait(ctx context.Context, dst []Ready, room int, timeout time.Dur
 	case len(dst) > 0:
 		return dst, nil
 	}
-	return dst, opError("select", s.explain(err))
+	return dst, s.explain("selectors.select", err)
 }
 
-// explain finds the descriptor that is to blame for the error of a wait, where one that is closed is an error: the kernel does not
-// name it.
-func (s *base) explain(err error) error {
+// explain returns the error of a wait. A SelectSelector fails if a descriptor is closed, and the kernel does not say which one:
+// explain finds that descriptor and names it in the error.
+func (s *base) explain(op string, err error) error {
 	if l, ok := s.set.(*listSet); ok && l.BySelect {
 		for _, key := range s.snapshot() {
 			if err := sys.Probe(key.Fd); err != nil {
-				return fmt.Errorf("fd %d: %w", key.Fd, err)
+				return opError(op, key.Fd, err)
 			}
 		}
 	}
-	return err
+	return opError(op, -1, err)
 }
 
 // lookup returns the key of a file object, given what Fileno has returned for it.
 func (s *base) lookup(op string, fileobj any, fd int, filenoErr error) (*SelectorKey, error) {
 	if s.waits.Closed() {
-		return nil, opError(op, os.ErrClosed)
+		return nil, opError(op, -1, os.ErrClosed)
 	}
 	if key := s.find(fileobj, fd, filenoErr); key != nil {
 		return key, nil
 	}
 	if filenoErr != nil {
-		return nil, opError(op, fmt.Errorf("%w: %w", ErrNotRegistered, filenoErr))
+		return nil, opError(op, -1, fmt.Errorf("%w: %w", ErrNotRegistered, filenoErr))
 	}
-	return nil, fdError(op, fd, ErrNotRegistered)
+	return nil, opError(op, fd, ErrNotRegistered)
 }
 
 // find returns the key of a file object, given what Fileno has returned for it, or nil if it is not registered.
@@ -236,28 +234,36 @@ func (s *base) isCurrent(key *SelectorKey) bool {
 	return !s.waits.Closed() && s.set.find(key.Fd) == key
 }
 
-// unlessClosed returns err, or that the selector is closed, which comes first.
+// unlessClosed returns err as the error of an operation. If the selector is closed, that is the error instead.
 func (s *base) unlessClosed(op string, err error) error {
 	s.waits.Lock()
 	defer s.waits.Unlock()
 	if s.waits.Closed() {
-		return opError(op, os.ErrClosed)
+		err = os.ErrClosed
 	}
-	return err
+	return opError(op, -1, err)
 }
 
 // check returns an error if events are not what can be registered.
-func (e Event) check(op string) error {
+func (e Event) check() error {
 	if e == 0 || e&^(EventRead|EventWrite) != 0 {
-		return fmt.Errorf("selectors: %s: events are %v, want EventRead, EventWrite or both: %w", op, e, os.ErrInvalid)
+		return fmt.Errorf("events are %v, want EventRead, EventWrite or both: %w", e, os.ErrInvalid)
 	}
 	return nil
 }
 
-func opError(op string, err error) error {
-	return fmt.Errorf("selectors: %s: %w", op, err)
+var errEmptyBuffer = fmt.Errorf("the buffer is empty, want room for one key at least: %w", os.ErrInvalid)
+
+// fileno is pyselect.Fileno for an operation that has a name of its own.
+func fileno(fileobj any) (int, error) {
+	fd, err := pyselect.Fileno(fileobj)
+	return fd, errors.Unwrap(err)
 }
 
-func fdError(op string, fd int, err error) error {
-	return fmt.Errorf("selectors: %s: fd %d: %w", op, fd, err)
+// opError returns the error of an operation, or nil. The descriptor is -1 if there is none to name.
+func opError(op string, fd int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &pyselect.OpError{Op: op, Fd: fd, Err: err}
 }

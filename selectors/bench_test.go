@@ -24,13 +24,6 @@ func watching(b *testing.B, fds ...int) *selectors.EpollSelector {
 	return sel
 }
 
-func check(b *testing.B, err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
-}
-
 var shapes = []testkit.Shape{
 	{Watched: 10, Ready: 1}, {Watched: 400, Ready: 40}, {Watched: 400, Ready: 400},
 	{Watched: 10_000, Ready: 1}, {Watched: 10_000, Ready: 100},

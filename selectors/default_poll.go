@@ -6,5 +6,5 @@ package selectors
 // PollSelector on other Unix systems, and SelectSelector elsewhere.
 type DefaultSelector = PollSelector
 
-// NewDefaultSelector returns an empty DefaultSelector. The error wraps an *os.SyscallError.
+// NewDefaultSelector returns an empty DefaultSelector. The error is an errno, like unix.EMFILE.
 func NewDefaultSelector() (*DefaultSelector, error) { return NewPollSelector() }

@@ -6,5 +6,6 @@ package selectors
 // PollSelector on other Unix systems, and SelectSelector elsewhere.
 type DefaultSelector = SelectSelector
 
-// NewDefaultSelector returns an empty DefaultSelector. The error wraps an *os.SyscallError.
+// NewDefaultSelector returns an empty DefaultSelector. The error is an errno, or errors.ErrUnsupported where
+// there is no select(2).
 func NewDefaultSelector() (*DefaultSelector, error) { return NewSelectSelector() }

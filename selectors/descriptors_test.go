@@ -26,7 +26,7 @@ func TestClosedWhileRegistered(t *testing.T) {
 		case k.strict:
 			for _, timeout := range []time.Duration{0, pyselect.Forever} {
 				_, err := sel.Select(timeout)
-				wantError(t, err, errBadFd, "select", fmt.Sprint("fd ", a))
+				wantError(t, err, errBadFd, "selectors.select", fmt.Sprint("fd ", a))
 			}
 		case !k.kernel:
 			for range 2 {

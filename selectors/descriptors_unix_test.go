@@ -28,7 +28,7 @@ func TestRegularFile(t *testing.T) {
 		f := testkit.File(t)
 		key, err := sel.Register(f, read|write, nil)
 		if k.noFiles {
-			wantError(t, err, unix.EPERM, "register", "fd ")
+			wantError(t, err, unix.EPERM, "selectors.register", "fd ")
 			selects(t, sel, 0)
 			return
 		}

@@ -23,11 +23,11 @@ type EpollSelector struct {
 	epoll epollSet
 }
 
-// NewEpollSelector returns an empty selector. The error wraps an *os.SyscallError.
+// NewEpollSelector returns an empty selector. The error is an errno, like unix.EMFILE.
 func NewEpollSelector() (*EpollSelector, error) {
 	ep, err := wait.NewEpoll()
 	if err != nil {
-		return nil, opError("epoll", err)
+		return nil, opError("selectors.EpollSelector", -1, err)
 	}
 	s := &EpollSelector{epoll: epollSet{ep: ep}}
 	s.base = base{&ep.Waits, &s.epoll}
@@ -42,7 +42,7 @@ func (s *EpollSelector) Fileno() (int, error) {
 	s.waits.Lock()
 	defer s.waits.Unlock()
 	if s.waits.Closed() {
-		return -1, opError("fileno", os.ErrClosed)
+		return -1, opError("selectors.fileno", -1, os.ErrClosed)
 	}
 	return s.epoll.ep.Fd(), nil
 }
@@ -50,8 +50,8 @@ func (s *EpollSelector) Fileno() (int, error) {
 // An epollSet implements keySet.
 type epollSet struct {
 	table
-	ep      *wait.Epoll
-	rebuilt sys.Deadline // when it may be rebuilt again
+	ep          *wait.Epoll
+	rebuildFrom sys.Deadline // when the set may be rebuilt again
 }
 
 func (e *epollSet) add(key *SelectorKey) error {
@@ -114,7 +114,7 @@ func (e *epollSet) report(dst []Ready, room, n int, blocked bool) (_ []Ready, er
 			e.ep.Bound *= 2
 			defer e.bound()
 		default:
-			e.ep.Haunted = len(dst) == 0
+			e.ep.PauseNext = len(dst) == 0
 			return dst, nil
 		}
 		blocked, asked = false, e.ep.Bound
@@ -127,12 +127,12 @@ var errTooOften = errors.New("rebuilt too often")
 // bound tells how many descriptors can be ready.
 func (e *epollSet) bound() { e.ep.Bound = max(e.count, 1) }
 
-// rebuild replaces the kernel's set by one that has the registered descriptors only: without ghosts, which are descriptors that
-// were closed and could then not be removed, because their files live on in duplicates. That is not done too often: while it may
-// not be, or cannot be, waits pause for a moment instead of spinning.
+// rebuild replaces the kernel's set by one that has the registered descriptors only, without ghosts. A ghost is a descriptor that
+// was closed and then could not be removed from the set, because its file lives on in a duplicate. A rebuild fails if the last one
+// was too recent. Waits then pause for a moment, so that they do not spin.
 func (e *epollSet) rebuild() error {
 	const share = 16 // of the time that may go into it
-	if e.rebuilt.Left() > 0 {
+	if e.rebuildFrom.Left() > 0 {
 		return errTooOften
 	}
 	begin := sys.Clock()
@@ -143,7 +143,7 @@ func (e *epollSet) rebuild() error {
 			}
 		}
 	})
-	e.rebuilt = sys.After(share * (sys.Clock() - begin))
+	e.rebuildFrom = sys.After(share * (sys.Clock() - begin))
 	return err
 }
 

@@ -16,18 +16,18 @@ import (
 // KqueueSelector waits with kqueue(2), and holds a thread meanwhile. It mirrors Python's selectors.KqueueSelector.
 //
 // An object that is closed while registered is never reported again, and stays registered until it is unregistered. On
-// FreeBSD, that the reading end of a pipe was closed is reported once for the writing end. macOS refuses some devices, as
-// terminals; a PollSelector or SelectSelector takes them.
+// FreeBSD, the writing end of a pipe is reported only once after the reading end was closed. macOS refuses some devices, such
+// as terminals; only a SelectSelector takes them.
 type KqueueSelector struct {
 	base
 	kqueue kqueueSet
 }
 
-// NewKqueueSelector returns an empty selector. The error wraps an *os.SyscallError.
+// NewKqueueSelector returns an empty selector. The error is an errno, like unix.EMFILE.
 func NewKqueueSelector() (*KqueueSelector, error) {
 	kq, err := wait.NewKqueue()
 	if err != nil {
-		return nil, opError("kqueue", err)
+		return nil, opError("selectors.KqueueSelector", -1, err)
 	}
 	kq.All = true
 	s := &KqueueSelector{kqueue: kqueueSet{kq: kq}}
@@ -42,7 +42,7 @@ func (s *KqueueSelector) Fileno() (int, error) {
 	s.waits.Lock()
 	defer s.waits.Unlock()
 	if s.waits.Closed() {
-		return -1, opError("fileno", os.ErrClosed)
+		return -1, opError("selectors.fileno", -1, os.ErrClosed)
 	}
 	return s.kqueue.kq.Fd(), nil
 }
@@ -120,7 +120,7 @@ func (k *kqueueSet) remove(fd int) {
 	k.delete(fd)
 }
 
-// deleteFilters fails where there is none, which does not matter.
+// deleteFilters removes the filters of a descriptor. It does not matter if one is not there.
 func (k *kqueueSet) deleteFilters(fd int, events Event) {
 	for _, f := range kqueueFilters {
 		if events&f.event != 0 {

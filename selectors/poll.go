@@ -17,13 +17,13 @@ type PollSelector struct {
 	list listSet
 }
 
-// NewPollSelector returns an empty selector. The error wraps an *os.SyscallError.
+// NewPollSelector returns an empty selector. The error is an errno, like unix.EMFILE.
 func NewPollSelector() (*PollSelector, error) {
 	s := new(PollSelector)
 	s.list = listSet{events: pollEvents, ready: func(revents uint16) Event { return readyEvents(uint32(revents), unix.POLLIN, unix.POLLOUT) }}
 	s.list.Ask = sys.Poll
 	if err := s.list.init(); err != nil {
-		return nil, opError("poll", err)
+		return nil, opError("selectors.PollSelector", -1, err)
 	}
 	s.base = base{&s.list.Waits, &s.list}
 	return s, nil

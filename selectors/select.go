@@ -18,19 +18,21 @@ type SelectSelector struct {
 	list listSet
 }
 
-// NewSelectSelector returns an empty selector. The error wraps an *os.SyscallError.
+// NewSelectSelector returns an empty selector. The error is an errno, or errors.ErrUnsupported where there is no
+// select(2).
 func NewSelectSelector() (*SelectSelector, error) {
 	s := new(SelectSelector)
 	s.list = listSet{events: selectEvents, ready: selectReady}
 	s.list.Ask, s.list.BySelect = sys.Select, true
 	if err := s.list.init(); err != nil {
-		return nil, opError("select", err)
+		return nil, opError("selectors.SelectSelector", -1, err)
 	}
 	s.base = base{&s.list.Waits, &s.list}
 	return s, nil
 }
 
-// failedConnect is what a non-blocking connect that has failed is, beside Out, or instead.
+// failedConnect is the event that reports a failed non-blocking connect, with Out or instead of it: Pri on Windows, none on the
+// other systems.
 var failedConnect = map[bool]uint16{true: sys.Pri}[runtime.GOOS == "windows"]
 
 func selectEvents(events Event) (mask uint16) {

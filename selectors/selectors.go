@@ -15,8 +15,8 @@ import (
 type Event uint8
 
 const (
-	EventRead  Event = 1 << iota // available for reading; Python's EVENT_READ
-	EventWrite                   // available for writing; Python's EVENT_WRITE
+	EventRead  Event = 1 // available for reading; Python's EVENT_READ
+	EventWrite Event = 2 // available for writing; Python's EVENT_WRITE
 )
 
 // String returns "EventRead", "EventWrite", "EventRead|EventWrite", or the number of anything else.
@@ -57,41 +57,41 @@ var (
 
 // A BaseSelector is what all selectors have in common.
 //
-// A file object is anything that [pyselect.Fileno] accepts. Methods that look one up accept the object that was registered
-// or its descriptor, as an integer, and find an object that has been closed in the meantime. Objects are compared with ==;
-// one whose type does not allow that is found by its descriptor only.
+// A file object is anything that [pyselect.Fileno] accepts. Unregister, Modify and Key take the registered object or its
+// descriptor, and find an object that has been closed in the meantime. Objects are compared with ==; an object whose type does not
+// allow that is found by its descriptor only.
 //
 // After Close, every method that returns an error returns one that is os.ErrClosed.
 type BaseSelector interface {
 	// Register registers a file object and returns its key. It mirrors BaseSelector.register.
 	//
 	// The error is os.ErrInvalid for events other than EventRead, EventWrite or both, ErrRegistered for a descriptor that
-	// is registered, that of pyselect.Fileno, or wraps the *os.SyscallError of the kernel, unix.EPERM for instance when
+	// is registered, that of pyselect.Fileno, or an errno of the kernel, unix.EPERM for instance when
 	// an epoll cannot watch a regular file. Nothing is registered then.
 	Register(fileobj any, events Event, data any) (*SelectorKey, error)
 
 	// Unregister removes a file object and returns its last key. That the object has been closed is no error. It mirrors
 	// BaseSelector.unregister.
 	//
-	// The error is ErrNotRegistered; for an object that has no descriptor it is that of pyselect.Fileno too.
+	// The error is ErrNotRegistered. For an object without a descriptor, it is also the error of pyselect.Fileno.
 	Unregister(fileobj any) (*SelectorKey, error)
 
 	// Modify replaces the events and the data of a file object and returns its new key. The same events cost no system
 	// call. It mirrors BaseSelector.modify.
 	//
 	// The error is that of Register for bad events, or of Unregister; nothing changes then. When the kernel refuses the
-	// change, the object is no longer registered, and the error wraps its *os.SyscallError.
+	// change, the object is no longer registered, and the error is its errno.
 	Modify(fileobj any, events Event, data any) (*SelectorKey, error)
 
 	// Select waits until a file object is ready and returns all that are. A timeout of zero or less does not wait,
-	// pyselect.Forever waits without end. Nothing is returned only when the timeout is over or Wakeup was called. It
-	// mirrors BaseSelector.select, with pyselect.Forever for None.
+	// pyselect.Forever waits without end. The result is empty only if the timeout is over or Wakeup was called. It mirrors
+	// BaseSelector.select, with pyselect.Forever for None.
 	//
-	// The error wraps an *os.SyscallError, or is os.ErrClosed when the selector is closed, also in the meantime.
+	// The error is an errno, or os.ErrClosed when the selector is closed, also in the meantime.
 	Select(timeout time.Duration) ([]Ready, error)
 
-	// SelectInto is Select into a buffer of the caller's, of which it fills and returns the first n keys. It does not
-	// allocate, unless another Select is waiting. What does not fit is not lost, the next call reports it.
+	// SelectInto is Select into a buffer of the caller's. It fills the first n elements of the buffer. It does not allocate, unless
+	// another Select is waiting. The next call reports what does not fit.
 	//
 	// The error is os.ErrInvalid if the buffer is empty, or that of Select.
 	SelectInto(ready []Ready, timeout time.Duration) (n int, err error)
@@ -101,9 +101,9 @@ type BaseSelector interface {
 	// The error is ctx.Err(), also when a deadline has passed, or that of Select.
 	SelectContext(ctx context.Context) ([]Ready, error)
 
-	// Wakeup ends one Select, SelectInto or SelectContext with what is ready, if need be nothing, and no error: one that is
-	// waiting, otherwise the next one. Wakeups that have not ended one yet count as one. It has no counterpart in Python,
-	// whose programs use a pipe for it.
+	// Wakeup ends one Select, SelectInto or SelectContext without an error: one that is waiting, or otherwise the next one. That
+	// call returns what is ready, perhaps nothing. Calls of Wakeup that have not ended a Select yet count as one. Python has no
+	// counterpart: its programs use a pipe.
 	Wakeup() error
 
 	// Key returns the key of a file object. It mirrors BaseSelector.get_key.
@@ -125,8 +125,8 @@ type BaseSelector interface {
 }
 
 // Events loops over what becomes ready in sel, as `while True: for key, mask in sel.select(): ...` does in Python. A key
-// that was unregistered or replaced since Select has returned it, by the loop's body for instance, is skipped; if it is
-// still ready under a new key, that is reported next.
+// that was unregistered or replaced since Select has returned it, by the loop's body for instance, is skipped. If the file object
+// has a new key and is still ready, the next Select reports the new key.
 //
 // The loop ends when ctx is done, also between two keys, or when sel is closed. Any other error is yielded once, with a
 // zero Ready, and ends it too. A Wakeup is not seen.

@@ -18,6 +18,11 @@ import (
 	"github.com/pyselect/pyselect/selectors"
 )
 
+var (
+	check     = testkit.Check
+	wantError = testkit.WantError
+)
+
 const (
 	read  = selectors.EventRead
 	write = selectors.EventWrite
@@ -108,19 +113,6 @@ func sameSet(got, want []any) bool {
 	return sorted(got) == sorted(want)
 }
 
-func wantError(t *testing.T, err, target error, texts ...string) {
-	t.Helper()
-	if !errors.Is(err, target) {
-		t.Errorf("error is %v, want one that is %v", err, target)
-		return
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("error %q does not say %q", err, text)
-		}
-	}
-}
-
 // A fileobj has a descriptor until it is closed.
 type fileobj struct {
 	fd     int
@@ -171,17 +163,17 @@ func TestRegister(t *testing.T) {
 
 		for _, events := range []selectors.Event{0, 4, 8, read | 4, 255} {
 			_, err := sel.Register(b, events, nil)
-			wantError(t, err, os.ErrInvalid, "register", events.String())
+			wantError(t, err, os.ErrInvalid, "selectors.register", events.String())
 		}
 		_, err := sel.Register(-1, read, nil)
-		wantError(t, err, os.ErrInvalid, "register", "-1")
+		wantError(t, err, os.ErrInvalid, "selectors.register", "-1")
 		_, err = sel.Register("b", read, nil)
-		wantError(t, err, pyselect.ErrNotWaitable, "register", "string")
+		wantError(t, err, pyselect.ErrNotWaitable, "selectors.register", "string")
 		_, err = sel.Register(&fileobj{closed: true}, read, nil)
-		wantError(t, err, errGone, "register")
+		wantError(t, err, errGone, "selectors.register")
 		for _, again := range []any{obj, a, &fileobj{fd: a}} {
 			_, err = sel.Register(again, write, nil)
-			wantError(t, err, selectors.ErrRegistered, "register", fmt.Sprint("fd ", a))
+			wantError(t, err, selectors.ErrRegistered, "selectors.register", fmt.Sprint("fd ", a))
 		}
 		if n := sel.Len(); n != 1 {
 			t.Errorf("Len is %d, want 1", n)
@@ -197,10 +189,10 @@ func TestRegisterClosedAgain(t *testing.T) {
 		register(t, sel, obj, read, nil)
 		obj.closed = true
 		_, err := sel.Register(obj, read, nil)
-		wantError(t, err, selectors.ErrRegistered, "register", fmt.Sprint("fd ", a))
+		wantError(t, err, selectors.ErrRegistered, "selectors.register", fmt.Sprint("fd ", a))
 		unregister(t, sel, obj)
 		_, err = sel.Register(obj, read, nil)
-		wantError(t, err, errGone, "register")
+		wantError(t, err, errGone, "selectors.register")
 	})
 }
 
@@ -215,7 +207,7 @@ func TestRegisterRefusedByKernel(t *testing.T) {
 			}
 			return
 		}
-		wantError(t, err, errBadFd, "register", fmt.Sprint("fd ", r))
+		wantError(t, err, errBadFd, "selectors.register", fmt.Sprint("fd ", r))
 		if n := sel.Len(); n != 0 {
 			t.Errorf("Len is %d, want 0", n)
 		}
@@ -233,7 +225,7 @@ func TestUnregister(t *testing.T) {
 		}
 		selects(t, sel, 0, b, write)
 		_, err := sel.Unregister(a)
-		wantError(t, err, selectors.ErrNotRegistered, "unregister", fmt.Sprint("fd ", a))
+		wantError(t, err, selectors.ErrNotRegistered, "selectors.unregister", fmt.Sprint("fd ", a))
 		_, err = sel.Unregister("a")
 		wantError(t, err, selectors.ErrNotRegistered)
 		wantError(t, err, pyselect.ErrNotWaitable)
@@ -273,7 +265,7 @@ func TestModify(t *testing.T) {
 
 		for _, events := range []selectors.Event{0, 8} {
 			_, err = sel.Modify(a, events, nil)
-			wantError(t, err, os.ErrInvalid, "modify", events.String())
+			wantError(t, err, os.ErrInvalid, "selectors.modify", events.String())
 		}
 		if key, err := sel.Key(a); err != nil || key != third {
 			t.Errorf("after a Modify that failed, Key returned %v, %v", key, err)
@@ -281,7 +273,7 @@ func TestModify(t *testing.T) {
 		selects(t, sel, 0, a, write)
 		unregister(t, sel, a)
 		_, err = sel.Modify(a, read, nil)
-		wantError(t, err, selectors.ErrNotRegistered, "modify", fmt.Sprint("fd ", a))
+		wantError(t, err, selectors.ErrNotRegistered, "selectors.modify", fmt.Sprint("fd ", a))
 	})
 }
 
@@ -297,7 +289,7 @@ func TestModifyRefusedByKernel(t *testing.T) {
 			t.Errorf("new data for a closed descriptor: %v", err)
 		}
 		_, err := sel.Modify(a, write, nil)
-		wantError(t, err, errBadFd, "modify", fmt.Sprint("fd ", a))
+		wantError(t, err, errBadFd, "selectors.modify", fmt.Sprint("fd ", a))
 		_, err = sel.Key(a)
 		wantError(t, err, selectors.ErrNotRegistered)
 		if n := sel.Len(); n != 0 {
@@ -471,7 +463,7 @@ func TestSelectOutlastsSignals(t *testing.T) {
 func TestSelectInto(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
 		_, err := sel.SelectInto(nil, 0)
-		wantError(t, err, os.ErrInvalid, "select", "empty")
+		wantError(t, err, os.ErrInvalid, "selectors.select", "empty")
 
 		const n = 5
 		var fds []int

@@ -30,7 +30,7 @@ func TestNoSocket(t *testing.T) {
 		defer file.Close()
 		key := register(t, sel, file, read, nil)
 		_, err = sel.Select(pyselect.Forever)
-		if text := fmt.Sprintf("fd %d:", key.Fd); !errors.As(err, new(*os.SyscallError)) || !strings.Contains(err.Error(), text) {
+		if text := fmt.Sprintf("fd %d:", key.Fd); !errors.As(err, new(*pyselect.OpError)) || !strings.Contains(err.Error(), text) {
 			t.Errorf("error is %v, want %q in it", err, text)
 		}
 		unregister(t, sel, file)

@@ -8,9 +8,9 @@ import "slices"
 // that an event leads to its key without a search. Each registration has a serial number, which goes through the kernel
 // with the events: one of an earlier registration of the same descriptor is told by it.
 type table struct {
-	slots []slot // by descriptor
-	count int
-	last  uint32 // serial number
+	slots      []slot // by descriptor
+	count      int
+	lastSerial uint32
 }
 
 type slot struct {
@@ -45,15 +45,15 @@ func (t *table) lookup(fd int, serial uint32) *SelectorKey {
 }
 
 // next returns the serial number of the next registration.
-func (t *table) next() uint32 { return t.last + 1 }
+func (t *table) next() uint32 { return t.lastSerial + 1 }
 
 // insert adds a key under the next serial number.
 func (t *table) insert(key *SelectorKey) {
 	if missing := key.Fd + 1 - len(t.slots); missing > 0 {
 		t.slots = append(t.slots, make([]slot, missing)...)
 	}
-	t.last++
-	t.slots[key.Fd] = slot{key, t.last}
+	t.lastSerial++
+	t.slots[key.Fd] = slot{key, t.lastSerial}
 	t.count++
 }
 

@@ -27,12 +27,12 @@ type operation struct {
 	name       string
 	writes     bool // the socket has to be writable, not readable
 	call       call
-	notYet     unix.Errno // what a call that has to wait fails with
-	wouldBlock error      // what it returns then, always the same as it is frequent
+	inProgress unix.Errno // the error of a call that is not possible now
+	wouldBlock error      // what the operation returns then; always the same error, so that it costs no allocation
 }
 
-func newOperation(name string, writes bool, call call, notYet unix.Errno) *operation {
-	return &operation{name, writes, call, notYet, opErr(name, notYet)}
+func newOperation(name string, writes bool, call call, inProgress unix.Errno) *operation {
+	return &operation{name, writes, call, inProgress, opError(name, -1, inProgress)}
 }
 
 // do performs an operation. It waits as the mode of the socket says.
@@ -57,7 +57,7 @@ func (s *Socket) try(o *operation, a args) (n int, addr unix.Sockaddr, err error
 	fd := s.fd
 	if fd < 0 {
 		s.mu.RUnlock()
-		return 0, nil, opErr(o.name, os.ErrClosed)
+		return 0, nil, opError(o.name, -1, os.ErrClosed)
 	}
 	n, addr, err = restart(o.call, fd, a)
 	s.mu.RUnlock()
@@ -67,7 +67,7 @@ func (s *Socket) try(o *operation, a args) (n int, addr unix.Sockaddr, err error
 	return n, addr, nil
 }
 
-// restart calls again what a signal has interrupted.
+// restart repeats a call that a signal has interrupted.
 func restart(c call, fd int, a args) (n int, addr unix.Sockaddr, err error) {
 	for {
 		if n, addr, err = c(fd, a); err != unix.EINTR {
@@ -77,10 +77,10 @@ func restart(c call, fd int, a args) (n int, addr unix.Sockaddr, err error) {
 }
 
 func (o *operation) error(fd int, err error) error {
-	if err == o.notYet && o.wouldBlock != nil {
+	if err == o.inProgress && o.wouldBlock != nil {
 		return o.wouldBlock
 	}
-	return fdError(o.name, fd, err)
+	return opError(o.name, fd, err)
 }
 
 // deadline returns when an operation that begins now has to end.
@@ -103,7 +103,7 @@ func (s *Socket) wait(o *operation, a args, deadline sys.Deadline) (n int, addr 
 		w = &p.write
 	}
 	if !w.turn.Take(deadline, p.closed) {
-		return 0, nil, fdError(o.name, fd, p.why(os.ErrDeadlineExceeded))
+		return 0, nil, opError(o.name, fd, p.why(os.ErrDeadlineExceeded))
 	}
 	defer w.turn.Leave()
 	w.limit(deadline)
@@ -113,15 +113,15 @@ func (s *Socket) wait(o *operation, a args, deadline sys.Deadline) (n int, addr 
 	w.args, w.addr, w.err = args{}, nil, nil // which would keep the caller's memory alive
 	switch {
 	case ended != nil:
-		return 0, nil, fdError(o.name, fd, p.why(ended))
+		return 0, nil, opError(o.name, fd, p.why(ended))
 	case err != nil:
-		return 0, nil, fdError(o.name, fd, err)
+		return 0, nil, opError(o.name, fd, err)
 	}
 	return n, addr, nil
 }
 
-// retry performs an operation as soon as a try finds it possible. Linux does not say when the socket that a Unix address names
-// has room again, for a connection or a datagram: it calls the sender writable all the time.
+// retry tries an operation again and again, with pauses, until it is possible. It is for a Unix address: Linux does not report when
+// the receiving socket has room again, because the sending socket counts as writable all the time.
 func (s *Socket) retry(o *operation, a args, deadline sys.Deadline) (n int, addr unix.Sockaddr, err error) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		if err = s.sleep(o.name, pause, deadline); err != nil {

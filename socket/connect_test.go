@@ -36,7 +36,7 @@ func TestConnectRefused(t *testing.T) {
 		for _, timeout := range []time.Duration{testkit.Patience, pyselect.Forever} {
 			s := newSocket(t, n.family, socket.SOCK_STREAM)
 			check(t, s.Settimeout(timeout))
-			wantError(t, s.Connect(addr), unix.ECONNREFUSED, "socket: connect: fd ")
+			wantError(t, s.Connect(addr), unix.ECONNREFUSED, "socket.connect: fd ")
 		}
 		s := newSocket(t, n.family, socket.SOCK_STREAM)
 		if errno := s.ConnectEx(addr); errno != unix.ECONNREFUSED {
@@ -58,7 +58,7 @@ func TestConnectNonblocking(t *testing.T) {
 				err := s.Connect(test.addr)
 				if err != nil && !errors.Is(err, test.want) {
 					wantError(t, err, socket.ErrWouldBlock)
-					wantError(t, err, unix.EINPROGRESS, "socket: connect: ")
+					wantError(t, err, unix.EINPROGRESS, "socket.connect: ")
 				}
 				must[*selectors.SelectorKey](t)(sel.Register(s, selectors.EventWrite, nil))
 				ready := must[[]selectors.Ready](t)(sel.Select(testkit.Patience))
@@ -110,7 +110,7 @@ func TestConnectWaits(t *testing.T) {
 			s := newSocket(t, n.family, socket.SOCK_STREAM)
 			check(t, s.Settimeout(50*time.Millisecond))
 			testkit.Duration(t, 50*time.Millisecond, func() {
-				wantError(t, s.Connect(addr), os.ErrDeadlineExceeded, "socket: connect: fd ")
+				wantError(t, s.Connect(addr), os.ErrDeadlineExceeded, "socket.connect: fd ")
 			})
 			s = newSocket(t, n.family, socket.SOCK_STREAM)
 			check(t, s.Settimeout(time.Millisecond))
@@ -121,7 +121,7 @@ func TestConnectWaits(t *testing.T) {
 			s.Setblocking(false)
 			wantError(t, s.Connect(addr), socket.ErrWouldBlock)
 			s = newSocket(t, n.family, socket.SOCK_STREAM)
-			call := testkit.Go(t, func() { wantError(t, s.Connect(addr), os.ErrClosed, "socket: connect: ") }).Blocked()
+			call := testkit.Go(t, func() { wantError(t, s.Connect(addr), os.ErrClosed, "socket.connect: ") }).Blocked()
 			check(t, s.Close())
 			call.Wait()
 		})
@@ -191,7 +191,7 @@ func TestSendtoWhenThereIsRoom(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	check(t, s.Settimeout(timeout))
 	before := cpuTime(t)
-	testkit.Duration(t, timeout, func() { wantError(t, sendto(), os.ErrDeadlineExceeded, "socket: sendto: fd ") })
+	testkit.Duration(t, timeout, func() { wantError(t, sendto(), os.ErrDeadlineExceeded, "socket.sendto: fd ") })
 	if used := cpuTime(t) - before; used > timeout/2 {
 		t.Errorf("a wait of %v has used the processor for %v", timeout, used)
 	}
@@ -208,7 +208,7 @@ func TestSendtoWhenThereIsRoom(t *testing.T) {
 	wantRecv(t, receiver, "eggs")
 
 	crowd(t, addr)
-	call = testkit.Go(t, func() { wantError(t, sendto(), os.ErrClosed, "socket: sendto: ") }).Blocked()
+	call = testkit.Go(t, func() { wantError(t, sendto(), os.ErrClosed, "socket.sendto: ") }).Blocked()
 	check(t, s.Close())
 	call.Wait()
 }
@@ -311,7 +311,7 @@ func TestCreateServerErrors(t *testing.T) {
 	used := own(t, must[*socket.Socket](t)(socket.CreateServer("127.0.0.1:0")))
 	address := sockname(t, used).String()
 	_, err := socket.CreateServer(address)
-	wantError(t, err, unix.EADDRINUSE, "socket: create_server: "+address+": bind: fd ")
+	wantError(t, err, unix.EADDRINUSE, "socket.create_server: "+address+": socket.bind: fd ")
 	for _, address := range []string{"localhost", "localhost:nosuchport", "no such host:0"} {
 		for _, create := range []func(string) (*socket.Socket, error){
 			func(address string) (*socket.Socket, error) { return socket.CreateServer(address) },
@@ -329,7 +329,7 @@ func TestCreateConnectionErrors(t *testing.T) {
 	testkit.NoLeaks(t)
 	address := networks[0].refusing(t).String()
 	_, err := socket.CreateConnection(address)
-	wantError(t, err, unix.ECONNREFUSED, "socket: create_connection: "+address+": connect: fd ")
+	wantError(t, err, unix.ECONNREFUSED, "socket.create_connection: "+address+": socket.connect: fd ")
 	_, err = socket.CreateConnection(address, -1)
 	wantError(t, err, os.ErrInvalid)
 }

@@ -2,7 +2,11 @@
 
 package socket
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
 
 // The constants of Python's socket module that all Unix systems have. Package unix has the others.
 
@@ -74,6 +78,7 @@ const (
 // Flags of Recv and Send.
 const (
 	MSG_DONTROUTE = unix.MSG_DONTROUTE
+	MSG_DONTWAIT  = sys.MsgDontwait // makes one call non-blocking
 	MSG_OOB       = unix.MSG_OOB
 	MSG_PEEK      = unix.MSG_PEEK
 	MSG_TRUNC     = unix.MSG_TRUNC

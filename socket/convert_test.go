@@ -110,7 +110,7 @@ func TestDetachAndAdopt(t *testing.T) {
 	_, err := s.Recv(make([]byte, 1)) // so that there is a duplicate
 	wantError(t, err, os.ErrDeadlineExceeded)
 	detached := must[int](t)(s.Detach())
-	if detached != fd || !isOpen(fd) {
+	if detached != fd || !testkit.IsOpen(fd) {
 		t.Fatalf("Detach returned %d, want %d, open", detached, fd)
 	}
 	if fds := newFds(before); len(fds) != 2 {

@@ -20,7 +20,7 @@ import (
 )
 
 func TestNoAllocations(t *testing.T) {
-	if raceDetector() {
+	if testkit.RaceDetector() {
 		t.Skip("the race detector allocates")
 	}
 	testkit.NoLeaks(t)
@@ -67,7 +67,7 @@ func TestNoAllocations(t *testing.T) {
 }
 
 func TestNoAllocationsWhenWaiting(t *testing.T) {
-	if raceDetector() {
+	if testkit.RaceDetector() {
 		t.Skip("the race detector allocates")
 	}
 	for _, timeout := range []time.Duration{time.Hour, 1<<63 - 1} {

@@ -15,20 +15,20 @@ import (
 // CreateServer returns a socket that listens at an address of the form host:port. An empty host stands for all of the
 // machine's IPv4 addresses, port 0 for any that is free. A name is that of an IPv4 address, if it has one; looking it up
 // cannot be cancelled. The address can be bound again as soon as the socket is closed, by SO_REUSEADDR; with an IPv6 address,
-// the socket takes no IPv4 clients. The backlog is that of [Socket.Listen]. It mirrors socket.create_server, whose other
-// options are what New, Setsockopt, Bind and Listen do one by one.
+// the socket takes no IPv4 clients. The backlog is that of [Socket.Listen]. It mirrors socket.create_server. For
+// its other options, call New, Setsockopt, Bind and Listen.
 func CreateServer(address string, backlog ...int) (s *Socket, err error) {
-	const op = "create_server"
+	const op = "socket.create_server"
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, opErr(op, err)
+		return nil, opError(op, -1, err)
 	}
 	if host == "" {
 		host = "0.0.0.0"
 	}
 	addrs, err := lookup(context.Background(), AF_UNSPEC, host, port)
 	if err != nil {
-		return nil, opErr(op, err)
+		return nil, opError(op, -1, err)
 	}
 	addr := addrs[0]
 	for _, a := range addrs {
@@ -52,7 +52,7 @@ func CreateServer(address string, backlog ...int) (s *Socket, err error) {
 	}
 	if err != nil {
 		s.Close()
-		return nil, opErr(op, &attemptError{addr, err})
+		return nil, opError(op, -1, attemptError(addr, err))
 	}
 	return s, nil
 }
@@ -64,17 +64,17 @@ func CreateServer(address string, backlog ...int) (s *Socket, err error) {
 //
 // The error is that of every attempt.
 func CreateConnection(address string, timeout ...time.Duration) (*Socket, error) {
-	const op = "create_connection"
+	const op = "socket.create_connection"
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, opErr(op, err)
+		return nil, opError(op, -1, err)
 	}
 	if host == "" {
 		host = "localhost"
 	}
 	addrs, err := lookup(context.Background(), AF_UNSPEC, host, port)
 	if err != nil {
-		return nil, opErr(op, err)
+		return nil, opError(op, -1, err)
 	}
 	var failed []error
 	for _, addr := range addrs {
@@ -82,10 +82,12 @@ func CreateConnection(address string, timeout ...time.Duration) (*Socket, error)
 		if err == nil {
 			return s, nil
 		}
-		failed = append(failed, &attemptError{addr, err})
+		failed = append(failed, attemptError(addr, err))
 	}
-	return nil, opErr(op, errors.Join(failed...))
+	return nil, opError(op, -1, errors.Join(failed...))
 }
+
+func attemptError(addr netip.AddrPort, err error) error { return fmt.Errorf("%v: %w", addr, err) }
 
 func connected(addr netip.AddrPort, timeout []time.Duration) (*Socket, error) {
 	s, err := New(family(addr), SOCK_STREAM, 0)
@@ -112,11 +114,11 @@ func connected(addr netip.AddrPort, timeout []time.Duration) (*Socket, error) {
 func Getaddrinfo(ctx context.Context, family int, address string) ([]netip.AddrPort, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, opErr("getaddrinfo", err)
+		return nil, opError("socket.getaddrinfo", -1, err)
 	}
 	addrs, err := lookup(ctx, family, host, port)
 	if err != nil {
-		return nil, opErr("getaddrinfo", err)
+		return nil, opError("socket.getaddrinfo", -1, err)
 	}
 	return addrs, nil
 }

@@ -29,8 +29,9 @@
 //
 // # Errors
 //
-// An error names the operation and the descriptor; one that is ErrWouldBlock is the same each time, to cost no allocation, and
-// usually names no descriptor. Use [errors.Is] to tell them apart:
+// The error of an operation is a [*pyselect.OpError]: it names the operation and the descriptor, and says whether a time limit has
+// passed. An error that is ErrWouldBlock is the same each time, to cost no allocation, and usually names no descriptor. Use
+// [errors.Is] to tell errors apart:
 //
 //	Python                                     here
 //	OSError with an errno                      unix.ECONNREFUSED, unix.EPIPE, ...

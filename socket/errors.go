@@ -4,77 +4,36 @@ package socket
 
 import (
 	"errors"
-	"fmt"
-	"net/netip"
-	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
 )
 
 // ErrWouldBlock says that an operation of a non-blocking socket is not possible now, or has begun and is not complete. It is
 // Python's BlockingIOError.
 var ErrWouldBlock = errors.New("operation would block")
 
-// An opError is the error of an operation on a descriptor, if that is known.
-type opError struct {
-	op  string
-	fd  int // or -1
-	err error
-}
+// A blockingError is an errno that is ErrWouldBlock too.
+type blockingError unix.Errno
 
-func (e *opError) Error() string {
-	err := e.err
-	if sys, ok := err.(*os.SyscallError); ok && sys.Syscall == e.op {
-		err = sys.Err // it would name the operation again
-	}
-	if e.fd < 0 {
-		return fmt.Sprintf("socket: %s: %v", e.op, err)
-	}
-	return fmt.Sprintf("socket: %s: fd %d: %v", e.op, e.fd, err)
-}
+func (e blockingError) Error() string { return unix.Errno(e).Error() }
 
-func (e *opError) Unwrap() error { return e.err }
+func (e blockingError) Unwrap() error { return unix.Errno(e) }
 
-// Is makes the errors that Python's BlockingIOError stands for ErrWouldBlock.
-func (e *opError) Is(target error) bool {
-	if target != ErrWouldBlock {
-		return false
-	}
-	switch errno(e) {
+func (e blockingError) Is(target error) bool { return target == ErrWouldBlock }
+
+// opError returns the error of an operation. The descriptor is -1 if there is none to name.
+func opError(op string, fd int, err error) error {
+	switch err {
 	case unix.EAGAIN, unix.EINPROGRESS, unix.EALREADY:
-		return true
+		err = blockingError(err.(unix.Errno))
 	}
-	return false
+	return &pyselect.OpError{Op: op, Fd: max(fd, -1), Err: err}
 }
-
-// An attemptError is the error of a function that has tried an address.
-type attemptError struct {
-	addr netip.AddrPort
-	err  error
-}
-
-func (e *attemptError) Error() string {
-	return fmt.Sprintf("%v: %s", e.addr, strings.TrimPrefix(e.err.Error(), "socket: ")) // the function's error begins with that
-}
-
-func (e *attemptError) Unwrap() error { return e.err }
 
 // errno returns the error number of a failed system call, or 0.
 func errno(err error) unix.Errno {
-	if sys, ok := errors.AsType[*os.SyscallError](err); ok {
-		if errno, ok := sys.Err.(unix.Errno); ok {
-			return errno
-		}
-	}
-	return 0
+	errno, _ := errors.AsType[unix.Errno](err)
+	return errno
 }
-
-func fdError(op string, fd int, err error) error {
-	if _, ok := err.(unix.Errno); ok {
-		err = os.NewSyscallError(op, err)
-	}
-	return &opError{op, fd, err}
-}
-
-func opErr(op string, err error) error { return fdError(op, -1, err) }

@@ -101,7 +101,7 @@ func ExampleSocket_Recv() {
 	n, err = a.Recv(buf)
 	fmt.Println(n, err)
 	// Output:
-	// true socket: recv: resource temporarily unavailable
+	// true socket.recv: resource temporarily unavailable
 	// spam <nil>
 	// 0 <nil>
 }

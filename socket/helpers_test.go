@@ -7,11 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,13 +18,10 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
-// check ends the test if err is not nil.
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var (
+	check     = testkit.Check
+	wantError = testkit.WantError
+)
 
 // must returns a value, or ends the test if there is an error.
 func must[T any](t testing.TB) func(T, error) T {
@@ -36,20 +29,6 @@ func must[T any](t testing.TB) func(T, error) T {
 		t.Helper()
 		check(t, err)
 		return v
-	}
-}
-
-// wantError checks what an error is and that its text has all of the words.
-func wantError(t testing.TB, err, want error, words ...string) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("error is %v, want %v", err, want)
-		return
-	}
-	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			t.Errorf("error is %q, want %q in it", err, word)
-		}
 	}
 }
 
@@ -230,30 +209,7 @@ func eachSelector(t *testing.T, test func(t *testing.T, sel selectors.BaseSelect
 	}
 }
 
-func isOpen(fd int) bool {
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	return err == nil
-}
-
 // newFds returns the descriptors that are open now and were not then.
 func newFds(then []int) []int {
 	return slices.DeleteFunc(testkit.OpenFds(), func(fd int) bool { return slices.Contains(then, fd) })
-}
-
-// collectGarbage returns when the cleanups of what was unreachable before have run.
-func collectGarbage(t testing.TB) {
-	t.Helper()
-	for range 3 {
-		var done atomic.Bool
-		runtime.AddCleanup(new([64]byte), func(done *atomic.Bool) { done.Store(true) }, &done)
-		testkit.Eventually(t, "the garbage collector", func() bool {
-			runtime.GC()
-			return done.Load()
-		})
-	}
-}
-
-func raceDetector() bool {
-	info, _ := debug.ReadBuildInfo()
-	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

@@ -4,6 +4,8 @@ package socket
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +17,7 @@ import (
 //
 // The error is unix.EADDRINUSE if the address is taken, os.ErrInvalid if addr is no valid address.
 func (s *Socket) Bind(addr Addr) error {
-	return s.control("bind", func(fd int) error {
+	return s.control("socket.bind", func(fd int) error {
 		sa, err := sockaddr(addr)
 		if err != nil {
 			return err
@@ -31,10 +33,10 @@ func (s *Socket) Listen(backlog ...int) error {
 	if len(backlog) > 0 {
 		n = max(0, backlog[0])
 	}
-	return s.control("listen", func(fd int) error { return unix.Listen(fd, n) })
+	return s.control("socket.listen", func(fd int) error { return unix.Listen(fd, n) })
 }
 
-var acceptOp = newOperation("accept", false, acceptCall, unix.EAGAIN)
+var acceptOp = newOperation("socket.accept", false, acceptCall, unix.EAGAIN)
 
 func acceptCall(fd int, _ args) (n int, addr unix.Sockaddr, err error) {
 	for {
@@ -56,8 +58,8 @@ func (s *Socket) Accept() (*Socket, Addr, error) {
 }
 
 var (
-	connectOp   = newOperation("connect", true, connectCall, unix.EINPROGRESS)
-	connectedOp = newOperation("connect", true, connectedCall, unix.EINPROGRESS)
+	connectOp   = newOperation("socket.connect", true, connectCall, unix.EINPROGRESS)
+	connectedOp = newOperation("socket.connect", true, connectedCall, unix.EINPROGRESS)
 )
 
 func connectCall(fd int, a args) (int, unix.Sockaddr, error) {
@@ -68,8 +70,8 @@ func connectCall(fd int, a args) (int, unix.Sockaddr, error) {
 	return 0, nil, err
 }
 
-// connectedCall finds out how a connect that was in progress has ended. SO_ERROR has the error, unless somebody else has asked
-// for it before. To connect again tells whether there is a connection, and if not, is an error then too, or a new attempt.
+// connectedCall finds out how a connect that was in progress has ended. SO_ERROR holds the error, unless somebody has read it
+// already. A second connect then tells whether there is a connection; if there is none, it fails or starts a new attempt.
 func connectedCall(fd int, a args) (int, unix.Sockaddr, error) {
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
@@ -98,7 +100,7 @@ func connectedCall(fd int, a args) (int, unix.Sockaddr, error) {
 func (s *Socket) Connect(addr Addr) error {
 	sa, err := sockaddr(addr)
 	if err != nil {
-		return s.control("connect", func(int) error { return err })
+		return s.control("socket.connect", func(int) error { return err })
 	}
 	_, _, err = s.try(connectOp, args{to: sa})
 	if deadline := s.deadline(); errors.Is(err, ErrWouldBlock) && deadline != sys.Now {
@@ -126,10 +128,10 @@ func (s *Socket) ConnectEx(addr Addr) unix.Errno {
 }
 
 var (
-	recvOp     = newOperation("recv", false, recvCall, unix.EAGAIN)
-	recvfromOp = newOperation("recvfrom", false, recvfromCall, unix.EAGAIN)
-	sendOp     = newOperation("send", true, sendCall, unix.EAGAIN)
-	sendtoOp   = newOperation("sendto", true, sendtoCall, unix.EAGAIN)
+	recvOp     = newOperation("socket.recv", false, recvCall, unix.EAGAIN)
+	recvfromOp = newOperation("socket.recvfrom", false, recvfromCall, unix.EAGAIN)
+	sendOp     = newOperation("socket.send", true, sendCall, unix.EAGAIN)
+	sendtoOp   = newOperation("socket.sendto", true, sendtoCall, unix.EAGAIN)
 )
 
 // recvCall wraps read(2), which is what recv(2) is without flags, and which allocates no address.
@@ -176,7 +178,7 @@ func data(p []byte, flags []int) args {
 // MSG_WAITALL has no effect.
 func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 	if len(p) == 0 {
-		return 0, s.control("recv", func(int) error { return nil })
+		return 0, s.control("socket.recv", func(int) error { return nil })
 	}
 	n, _, err = s.do(recvOp, data(p, flags))
 	return n, err
@@ -215,7 +217,7 @@ func (s *Socket) Sendall(p []byte, flags ...int) error {
 			return err
 		}
 		if deadline != sys.Now && deadline.Left() == 0 {
-			return s.control("send", func(int) error { return os.ErrDeadlineExceeded })
+			return s.control("socket.send", func(int) error { return os.ErrDeadlineExceeded })
 		}
 	}
 }
@@ -226,7 +228,7 @@ func (s *Socket) Sendall(p []byte, flags ...int) error {
 func (s *Socket) Sendto(p []byte, addr Addr, flags ...int) (n int, err error) {
 	a := data(p, flags)
 	if a.to, err = sockaddr(addr); err != nil {
-		return 0, s.control("sendto", func(int) error { return err })
+		return 0, s.control("socket.sendto", func(int) error { return err })
 	}
 	n, _, err = s.do(sendtoOp, a)
 	return n, err
@@ -234,18 +236,18 @@ func (s *Socket) Sendto(p []byte, addr Addr, flags ...int) (n int, err error) {
 
 // Shutdown ends one direction of a connection, or both: SHUT_RD, SHUT_WR or SHUT_RDWR. It mirrors socket.shutdown.
 func (s *Socket) Shutdown(how int) error {
-	return s.control("shutdown", func(fd int) error { return unix.Shutdown(fd, how) })
+	return s.control("socket.shutdown", func(fd int) error { return unix.Shutdown(fd, how) })
 }
 
 // Getsockname returns the socket's own address. It mirrors socket.getsockname.
 //
 // The error is unix.EAFNOSUPPORT if that is no Addr.
-func (s *Socket) Getsockname() (Addr, error) { return s.name("getsockname", unix.Getsockname) }
+func (s *Socket) Getsockname() (Addr, error) { return s.name("socket.getsockname", unix.Getsockname) }
 
 // Getpeername returns the address that the socket is connected to. It mirrors socket.getpeername.
 //
 // The error is unix.ENOTCONN if it is not connected, unix.EAFNOSUPPORT if the address is no Addr.
-func (s *Socket) Getpeername() (Addr, error) { return s.name("getpeername", unix.Getpeername) }
+func (s *Socket) Getpeername() (Addr, error) { return s.name("socket.getpeername", unix.Getpeername) }
 
 func (s *Socket) name(op string, get func(fd int) (unix.Sockaddr, error)) (addr Addr, err error) {
 	err = s.control(op, func(fd int) error {
@@ -261,7 +263,7 @@ func (s *Socket) name(op string, get func(fd int) (unix.Sockaddr, error)) (addr 
 // Getsockopt returns an option that is a number, like SO_ERROR of the level SOL_SOCKET. It mirrors socket.getsockopt.
 // Package unix has functions for the others, like GetsockoptLinger, which take what Fileno returns.
 func (s *Socket) Getsockopt(level, option int) (value int, err error) {
-	err = s.control("getsockopt", func(fd int) (err error) {
+	err = s.control("socket.getsockopt", func(fd int) (err error) {
 		value, err = unix.GetsockoptInt(fd, level, option)
 		return err
 	})
@@ -270,10 +272,27 @@ func (s *Socket) Getsockopt(level, option int) (value int, err error) {
 
 // Setsockopt sets an option that is a number, like SO_REUSEADDR of the level SOL_SOCKET. It mirrors socket.setsockopt.
 func (s *Socket) Setsockopt(level, option, value int) error {
-	return s.control("setsockopt", func(fd int) error { return unix.SetsockoptInt(fd, level, option, value) })
+	return s.control("socket.setsockopt", func(fd int) error { return unix.SetsockoptInt(fd, level, option, value) })
 }
 
-// SetsockoptBytes sets an option that is a structure, like SO_LINGER. It mirrors socket.setsockopt with a bytes object.
+// SetsockoptBytes sets an option that is a structure, like IP_ADD_MEMBERSHIP. SetLinger is for SO_LINGER. It mirrors socket.setsockopt with a bytes object.
 func (s *Socket) SetsockoptBytes(level, option int, value []byte) error {
-	return s.control("setsockopt", func(fd int) error { return unix.SetsockoptString(fd, level, option, string(value)) })
+	return s.control("socket.setsockopt", func(fd int) error { return unix.SetsockoptString(fd, level, option, string(value)) })
+}
+
+// SetLinger sets how long Close waits until what was sent has arrived, if it waits at all. For zero seconds it does not wait, and
+// resets the connection. It mirrors socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", on, seconds)).
+//
+// The error is os.ErrInvalid if the number of seconds is negative or more than 32,767, which is all that some systems take.
+func (s *Socket) SetLinger(on bool, seconds int) error {
+	l := unix.Linger{Linger: int32(seconds)}
+	if on {
+		l.Onoff = 1
+	}
+	return s.control("socket.setsockopt", func(fd int) error {
+		if seconds < 0 || seconds > math.MaxInt16 {
+			return fmt.Errorf("linger for %d seconds, want 0 to %d: %w", seconds, math.MaxInt16, os.ErrInvalid)
+		}
+		return unix.SetsockoptLinger(fd, SOL_SOCKET, sys.SoLinger, &l)
+	})
 }

@@ -19,7 +19,7 @@ type poller struct {
 	read, write waiter
 }
 
-// A waiter waits for one direction. Who has its turn uses the other fields.
+// A waiter waits for one direction. Only the goroutine that has the turn uses the other fields.
 type waiter struct {
 	turn        wait.Turn
 	setDeadline func(time.Time) error
@@ -39,11 +39,11 @@ func (s *Socket) startPolling(op string) (fd int, p *poller, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd < 0 {
-		return -1, nil, opErr(op, os.ErrClosed)
+		return -1, nil, opError(op, -1, os.ErrClosed)
 	}
 	if s.poller == nil {
 		if s.poller, err = newPoller(s.fd); err != nil {
-			return -1, nil, fdError(op, s.fd, err)
+			return -1, nil, opError(op, s.fd, err)
 		}
 	}
 	return s.fd, s.poller, nil
@@ -71,7 +71,7 @@ func (w *waiter) init(setDeadline func(time.Time) error, park func(func(uintptr)
 	w.turn, w.setDeadline, w.park = wait.NewTurn(), setDeadline, park
 	w.attempt = func(fd uintptr) bool {
 		w.n, w.addr, w.err = restart(w.op.call, int(fd), w.args)
-		return w.err != w.op.notYet
+		return w.err != w.op.inProgress
 	}
 }
 
@@ -110,11 +110,11 @@ func (s *Socket) sleep(op string, d time.Duration, deadline sys.Deadline) error 
 	}
 	select {
 	case <-p.closed:
-		return fdError(op, fd, os.ErrClosed)
+		return opError(op, fd, os.ErrClosed)
 	case <-time.After(min(d, deadline.Left())):
 	}
 	if deadline.Left() == 0 {
-		return fdError(op, fd, os.ErrDeadlineExceeded)
+		return opError(op, fd, os.ErrDeadlineExceeded)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -35,13 +36,14 @@ type Socket struct {
 // New returns a socket of a family, a type and a protocol, which may be 0. Python's default is AF_INET, SOCK_STREAM, 0. It
 // mirrors socket.socket.
 func New(family, typ, proto int) (*Socket, error) {
-	// A server that is out of descriptors may wait for the first time, to accept again later.
+	// Start Go's poller now. A server may need it for the first time just when it has run out of descriptors, and the runtime would
+	// abort.
 	if err := sys.StartGoPoller(); err != nil {
-		return nil, opErr("socket", err)
+		return nil, opError("socket.socket", -1, err)
 	}
 	fd, err := newSocket(family, typ, proto)
 	if err != nil {
-		return nil, opErr("socket", err)
+		return nil, opError("socket.socket", -1, err)
 	}
 	return newOwner(fd), nil
 }
@@ -51,7 +53,7 @@ func New(family, typ, proto int) (*Socket, error) {
 func Socketpair(family, typ, proto int) (a, b *Socket, err error) {
 	pair, err := newPair(family, typ, proto)
 	if err != nil {
-		return nil, nil, opErr("socketpair", err)
+		return nil, nil, opError("socket.socketpair", -1, err)
 	}
 	return newOwner(pair[0]), newOwner(pair[1]), nil
 }
@@ -63,12 +65,12 @@ func Socketpair(family, typ, proto int) (a, b *Socket, err error) {
 func FromFd(fd int) (*Socket, error) {
 	n, err := dup(fd)
 	if err != nil {
-		return nil, fdError("fromfd", fd, err)
+		return nil, opError("socket.fromfd", fd, err)
 	}
 	s, err := Adopt(n)
 	if err != nil {
 		unix.Close(n)
-		return nil, fdError("fromfd", fd, errno(err))
+		return nil, opError("socket.fromfd", fd, errors.Unwrap(err))
 	}
 	return s, nil
 }
@@ -79,11 +81,11 @@ func FromFd(fd int) (*Socket, error) {
 // The error is unix.ENOTSOCK if the descriptor is no socket, unix.EBADF if it is not open.
 func Adopt(fd int) (*Socket, error) {
 	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
-		return nil, fdError("socket", fd, err)
+		return nil, opError("socket.socket", fd, err)
 	}
 	unix.CloseOnExec(fd)
 	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, fdError("socket", fd, err)
+		return nil, opError("socket.socket", fd, err)
 	}
 	return newOwner(fd), nil
 }
@@ -95,10 +97,10 @@ func Adopt(fd int) (*Socket, error) {
 func FromConn(c syscall.Conn) (s *Socket, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return nil, opErr("fromconn", err)
+		return nil, opError("socket.fromconn", -1, err)
 	}
 	if closed := raw.Control(func(fd uintptr) { s, err = FromFd(int(fd)) }); closed != nil {
-		return nil, opErr("fromconn", fmt.Errorf("%w: %w", os.ErrClosed, closed))
+		return nil, opError("socket.fromconn", -1, fmt.Errorf("%w: %w", os.ErrClosed, closed))
 	}
 	return s, err
 }
@@ -112,12 +114,12 @@ func newOwner(fd int) *Socket {
 
 // NetConn returns a net.Conn for a duplicate of the descriptor, which is a *net.TCPConn, *net.UDPConn or *net.UnixConn. The
 // Socket stays open and usable.
-func (s *Socket) NetConn() (net.Conn, error) { return toNet(s, "netconn", net.FileConn) }
+func (s *Socket) NetConn() (net.Conn, error) { return toNet(s, "socket.netconn", net.FileConn) }
 
 // NetListener returns a net.Listener for a duplicate of the descriptor of a listening socket. The Socket stays open and
 // usable.
 func (s *Socket) NetListener() (net.Listener, error) {
-	return toNet(s, "netlistener", net.FileListener)
+	return toNet(s, "socket.netlistener", net.FileListener)
 }
 
 func toNet[T any](s *Socket, op string, convert func(*os.File) (T, error)) (c T, err error) {
@@ -134,7 +136,7 @@ func toNet[T any](s *Socket, op string, convert func(*os.File) (T, error)) (c T,
 	f := os.NewFile(uintptr(fd), "socket")
 	defer f.Close()
 	if c, err = convert(f); err != nil { // it makes a duplicate of its own
-		return c, opErr(op, err)
+		return c, opError(op, -1, err)
 	}
 	return c, nil
 }
@@ -142,20 +144,20 @@ func toNet[T any](s *Socket, op string, convert func(*os.File) (T, error)) (c T,
 // Close closes the descriptor and ends all waits with an error that is os.ErrClosed. Closing again does nothing. With
 // SO_LINGER, Close may wait, and occupies a thread meanwhile, also if the socket is non-blocking. It mirrors socket.close.
 func (s *Socket) Close() error {
-	fd, err := s.release("close")
+	fd, err := s.release("socket.close")
 	if err != nil {
 		return nil
 	}
-	// These say what has happened to the connection: the descriptor is closed.
+	// EINTR and ECONNRESET are no failure to close: the descriptor is closed.
 	if err := unix.Close(fd); err != nil && err != unix.EINTR && err != unix.ECONNRESET {
-		return fdError("close", fd, err)
+		return opError("socket.close", fd, err)
 	}
 	return nil
 }
 
 // Detach gives the descriptor, with its number, to the caller, who has to close it. It is non-blocking. The Socket ends as
 // with Close. It mirrors socket.detach.
-func (s *Socket) Detach() (int, error) { return s.release("detach") }
+func (s *Socket) Detach() (int, error) { return s.release("socket.detach") }
 
 // release ends all waits and the ownership of the descriptor.
 func (s *Socket) release(op string) (int, error) {
@@ -165,7 +167,7 @@ func (s *Socket) release(op string) (int, error) {
 	s.cleanup.Stop()
 	s.mu.Unlock()
 	if fd < 0 {
-		return -1, opErr(op, os.ErrClosed)
+		return -1, opError(op, -1, os.ErrClosed)
 	}
 	if p != nil {
 		p.close()
@@ -178,7 +180,7 @@ func (s *Socket) Fileno() (int, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.fd < 0 {
-		return -1, opErr("fileno", os.ErrClosed)
+		return -1, opError("socket.fileno", -1, os.ErrClosed)
 	}
 	return s.fd, nil
 }
@@ -201,7 +203,7 @@ func (s *Socket) Getblocking() bool { return s.Gettimeout() != 0 }
 //
 // The error is os.ErrInvalid if the timeout is negative.
 func (s *Socket) Settimeout(timeout time.Duration) error {
-	return s.control("settimeout", func(int) error {
+	return s.control("socket.settimeout", func(int) error {
 		if timeout < 0 {
 			return fmt.Errorf("timeout %v: %w", timeout, os.ErrInvalid)
 		}

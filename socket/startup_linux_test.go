@@ -44,9 +44,9 @@ func init() {
 // Go's runtime ends a process that is out of descriptors when the runtime needs its poller for the first time.
 func TestStartupOutOfDescriptors(t *testing.T) {
 	out, err := testkit.Itself(t, startupEnv+"=1").CombinedOutput()
-	const want = "socket: netconn: fd %[1]d: eventfd: too many open files\nsocket: recv: fd %[1]d: eventfd: too many open files\n"
+	const want = "socket.netconn: fd %[1]d: too many open files\nsocket.recv: fd %[1]d: too many open files\n"
 	var fd int
-	fmt.Sscanf(string(out), "socket: netconn: fd %d:", &fd)
+	fmt.Sscanf(string(out), "socket.netconn: fd %d:", &fd)
 	if err != nil || string(out) != fmt.Sprintf(want, fd) {
 		t.Errorf("%v: %.300s", err, out)
 	}

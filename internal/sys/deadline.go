@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Deadline is a point on the kernel's clock, in nanoseconds.
+// A Deadline is a point in time, in nanoseconds, as Clock counts them.
 type Deadline int64
 
 const (
@@ -23,9 +23,9 @@ const (
 // Callers make up for it by waiting again.
 const longest = 1e6 * time.Second
 
-// The clock of package time, and so its timers, stand still in a bubble of testing/synctest while a goroutine of the bubble is
-// in a system call. It begins in the year 2000 there, and is compared with clocks outside by the date: the program seems to have
-// started in the future, or decades ago.
+// decades is how a bubble of testing/synctest is recognized. The clock of package time begins in the year 2000 in a bubble, and
+// the time between start and such a clock is the difference of their dates: it is negative or decades long. The clock of a
+// bubble, and so its timers, stand still while a goroutine of the bubble is in a system call.
 const decades = 20 * 365 * 24 * time.Hour
 
 var start = time.Now()

@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,7 +13,7 @@ import (
 func EpollCreate() (int, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		return -1, os.NewSyscallError("epoll_create1", err)
+		return -1, err
 	}
 	return fd, nil
 }
@@ -30,7 +29,7 @@ func EpollCtl(epfd, op, fd int, events, tag uint32, brief bool) error {
 		_, _, errno = unix.Syscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)
 	}
 	if errno != 0 {
-		return os.NewSyscallError("epoll_ctl", errno)
+		return errno
 	}
 	return nil
 }
@@ -38,8 +37,8 @@ func EpollCtl(epfd, op, fd int, events, tag uint32, brief bool) error {
 // Few is how many events a call may ask for and still be brief.
 const Few = 64
 
-// EpollLook wraps epoll_pwait(2) with a timeout of zero. What it may be brief for is said at EpollCtl; a call that asks for
-// more than Few events never is.
+// EpollLook wraps epoll_pwait(2) with a timeout of zero. EpollCtl says what brief means. A call that asks for more than Few
+// events is never brief.
 func EpollLook(epfd int, events []unix.EpollEvent, brief bool) (int, error) {
 	for {
 		var n uintptr
@@ -54,7 +53,7 @@ func EpollLook(epfd int, events []unix.EpollEvent, brief bool) (int, error) {
 			return int(n), nil
 		case unix.EINTR:
 		default:
-			return 0, os.NewSyscallError("epoll_pwait", errno)
+			return 0, errno
 		}
 	}
 }
@@ -67,7 +66,7 @@ func EpollWait(epfd int, events []unix.EpollEvent, deadline Deadline) (int, erro
 		switch {
 		case errno == syscall.EINTR:
 		case errno != 0:
-			return 0, os.NewSyscallError("epoll_pwait", errno)
+			return 0, errno
 		case n > 0 || left == 0 || deadline.Left() == 0:
 			return n, nil
 		}
@@ -80,8 +79,8 @@ var noPwait2 atomic.Bool
 // A timespec64 is what the newer system calls take, also where a long has 32 bits.
 type timespec64 struct{ sec, nsec int64 }
 
-// epollWait wraps epoll_pwait2(2), or epoll_pwait(2), which takes milliseconds: it is asked for whole ones then, and what is
-// left in the end is slept in naps.
+// epollWait wraps epoll_pwait2(2), or epoll_pwait(2) where that is missing. epoll_pwait(2) takes milliseconds: it waits for whole
+// ones only, and the rest is slept in naps.
 func epollWait(epfd int, events []unix.EpollEvent, timeout time.Duration) (int, syscall.Errno) {
 	const nap = 50 * time.Microsecond
 	msec := ^uintptr(0)

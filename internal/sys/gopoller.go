@@ -11,9 +11,9 @@ import (
 
 var goPollerRuns atomic.Bool
 
-// StartGoPoller lets Go's runtime open the descriptors of its own poller. If that were left to the first timer or wait, and
-// there were none left by then, the runtime would end the process. As nobody can tell whether it has them already, the first
-// call fails where there is no room for them.
+// StartGoPoller makes Go's runtime open the descriptors of its own poller now. Otherwise the runtime opens them for the first
+// timer or wait, and ends the process if no descriptors are left by then. Nobody can ask the runtime whether it has opened them.
+// So the first call fails if there is no room for them, even if they are open already.
 func StartGoPoller() error {
 	if goPollerRuns.Load() {
 		return nil

@@ -3,7 +3,6 @@
 package sys
 
 import (
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +14,7 @@ func NewKqueue() (int, error) {
 	defer syscall.ForkLock.RUnlock()
 	fd, err := unix.Kqueue()
 	if err != nil {
-		return -1, os.NewSyscallError("kqueue", err)
+		return -1, err
 	}
 	unix.CloseOnExec(fd)
 	return fd, nil
@@ -35,7 +34,7 @@ func KeventCall(kq int, changes, events Kevents, deadline Deadline) (int, error)
 		switch {
 		case err == syscall.EINTR:
 		case err != nil:
-			return 0, os.NewSyscallError("kevent", err)
+			return 0, err
 		case n > 0 || left == 0 || deadline.Left() == 0:
 			return n, nil
 		}

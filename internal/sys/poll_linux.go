@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"os"
 	"syscall"
 	"time"
 	"unsafe"
@@ -18,7 +17,7 @@ func Poll(fds []PollFd, deadline Deadline) (int, error) {
 		switch {
 		case errno == syscall.EINTR:
 		case errno != 0:
-			return 0, os.NewSyscallError("ppoll", errno)
+			return 0, errno
 		case n > 0 || left == 0 || deadline.Left() == 0:
 			return n, nil
 		}

@@ -3,11 +3,18 @@
 package sys
 
 import (
-	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+)
+
+// Events that POSIX leaves to the system.
+const (
+	PollRDNorm = unix.POLLRDNORM
+	PollRDBand = unix.POLLRDBAND
+	PollWRNorm = unix.POLLWRNORM
+	PollWRBand = unix.POLLWRBAND
 )
 
 // nap is how long Poll sleeps at a time when less is left than the millisecond that poll(2) can wait for.
@@ -26,7 +33,7 @@ func Poll(fds []PollFd, deadline Deadline) (int, error) {
 		switch {
 		case err == syscall.EINTR:
 		case err != nil:
-			return 0, os.NewSyscallError("poll", err)
+			return 0, err
 		case n > 0 || left == 0:
 			return n, nil
 		case ms == 0:

@@ -18,8 +18,8 @@ const (
 // Entry returns the PollFd of a descriptor.
 func Entry(fd int, events uint16) PollFd { return PollFd{Fd: fd, Events: events} }
 
-// For returns the entry for another descriptor.
-func For(f PollFd, fd int) PollFd {
+// WithFd returns the entry for another descriptor.
+func WithFd(f PollFd, fd int) PollFd {
 	f.Fd = fd
 	return f
 }

@@ -21,8 +21,8 @@ func Entry(fd int, events uint16) PollFd {
 	return f
 }
 
-// For returns the entry for another descriptor.
-func For(f PollFd, fd int) PollFd {
+// WithFd returns the entry for another descriptor.
+func WithFd(f PollFd, fd int) PollFd {
 	f.Fd = int32(fd)
 	return f
 }

@@ -1,16 +1,12 @@
 package sys
 
 import (
-	"os"
 	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// An fdWord is a word of a bitmap: a C long.
-type fdWord = uintptr
 
 // leastTable is how many descriptors every process's table has room for.
 const leastTable = 64
@@ -30,7 +26,7 @@ func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, e
 func Probe(fd int) error {
 	_, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_GETFD, 0)
 	if errno != 0 {
-		return os.NewSyscallError("fcntl", errno)
+		return errno
 	}
 	return nil
 }

@@ -3,14 +3,14 @@
 package sys
 
 import (
-	"os"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// leastTable is how many descriptors every process's table has room for: 20 or more, but not on every system a word of bits.
+// leastTable is how many descriptors every process's table has room for. It is 0 here, because some tables begin smaller than a
+// word of bits.
 const leastTable = 0
 
 // selectOnce wraps select(2), which takes microseconds. Some systems overwrite the timeout.
@@ -26,5 +26,5 @@ func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, e
 // Probe returns EBADF if the descriptor is not open.
 func Probe(fd int) error {
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	return os.NewSyscallError("fcntl", err)
+	return err
 }

@@ -4,7 +4,6 @@ package sys
 
 import (
 	"math/bits"
-	"os"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -97,7 +96,7 @@ func (s *fdSets) wait(deadline Deadline) (int, error) {
 		switch {
 		case err == syscall.EINTR:
 		case err != nil:
-			return 0, os.NewSyscallError("select", err)
+			return 0, err
 		case n > 0 || left == 0 || deadline.Left() == 0:
 			return n, nil
 		}

@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -63,7 +62,7 @@ func (s *fdSets) wait(deadline Deadline) (int, error) {
 		switch {
 		case err == windows.WSAEINTR:
 		case err != nil:
-			return 0, os.NewSyscallError("select", err)
+			return 0, err
 		case n > 0 || left == 0 || deadline.Left() == 0:
 			s.sortResults()
 			return n, nil
@@ -119,5 +118,5 @@ func Probe(fd int) error {
 		return err
 	}
 	_, err := windows.GetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, soType)
-	return os.NewSyscallError("getsockopt", err)
+	return err
 }

@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"os"
 	"syscall"
 	"unsafe"
 
@@ -38,9 +37,8 @@ func Socketpair() (a, b int, err error) {
 }
 
 func tcpSocket() (windows.Handle, error) {
-	s, err := windows.WSASocket(windows.AF_INET, windows.SOCK_STREAM, windows.IPPROTO_TCP, nil, 0,
+	return windows.WSASocket(windows.AF_INET, windows.SOCK_STREAM, windows.IPPROTO_TCP, nil, 0,
 		windows.WSA_FLAG_OVERLAPPED|windows.WSA_FLAG_NO_HANDLE_INHERIT)
-	return s, os.NewSyscallError("WSASocket", err)
 }
 
 // listenLoopback returns a socket that listens on a port that no other process can share.
@@ -49,19 +47,16 @@ func listenLoopback() (windows.Handle, error) {
 	if err != nil {
 		return s, err
 	}
-	op := "setsockopt"
 	err = windows.SetsockoptInt(s, windows.SOL_SOCKET, soExclusiveAddrUse, 1)
 	if err == nil {
-		op = "bind"
 		err = windows.Bind(s, &windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
 	}
 	if err == nil {
-		op = "listen"
 		err = windows.Listen(s, 1)
 	}
 	if err != nil {
 		windows.Closesocket(s)
-		return windows.InvalidHandle, os.NewSyscallError(op, err)
+		return windows.InvalidHandle, err
 	}
 	return s, nil
 }
@@ -71,14 +66,14 @@ func listenLoopback() (windows.Handle, error) {
 func connectTo(listener, s windows.Handle) (windows.Handle, error) {
 	addr, err := windows.Getsockname(listener)
 	if err != nil {
-		return windows.InvalidHandle, os.NewSyscallError("getsockname", err)
+		return windows.InvalidHandle, err
 	}
 	if err := windows.Connect(s, addr); err != nil {
-		return windows.InvalidHandle, os.NewSyscallError("connect", err)
+		return windows.InvalidHandle, err
 	}
 	own, err := windows.Getsockname(s)
 	if err != nil {
-		return windows.InvalidHandle, os.NewSyscallError("getsockname", err)
+		return windows.InvalidHandle, err
 	}
 	for {
 		peer, from, err := accept(listener)
@@ -95,7 +90,7 @@ func accept(listener windows.Handle) (windows.Handle, windows.Sockaddr, error) {
 	n, _, errno := syscall.SyscallN(procAccept.Addr(), uintptr(listener), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
 	s := windows.Handle(n)
 	if s == windows.InvalidHandle {
-		return s, nil, os.NewSyscallError("accept", errno)
+		return s, nil, errno
 	}
 	addr, err := raw.Sockaddr()
 	if err == nil {
@@ -103,7 +98,7 @@ func accept(listener windows.Handle) (windows.Handle, windows.Sockaddr, error) {
 	}
 	if err != nil {
 		windows.Closesocket(s)
-		return windows.InvalidHandle, nil, os.NewSyscallError("accept", err)
+		return windows.InvalidHandle, nil, err
 	}
 	return s, addr, nil
 }
@@ -118,7 +113,7 @@ func prepare(s windows.Handle) error {
 	on, returned := uint32(1), uint32(0)
 	err := windows.WSAIoctl(s, fionbio, (*byte)(unsafe.Pointer(&on)), 4, nil, 0, &returned, nil, 0)
 	if err != nil {
-		return os.NewSyscallError("ioctlsocket", err)
+		return err
 	}
-	return os.NewSyscallError("setsockopt", windows.SetsockoptInt(s, windows.IPPROTO_TCP, windows.TCP_NODELAY, 1))
+	return windows.SetsockoptInt(s, windows.IPPROTO_TCP, windows.TCP_NODELAY, 1)
 }

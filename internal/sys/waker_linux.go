@@ -1,8 +1,6 @@
 package sys
 
 import (
-	"os"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -10,7 +8,7 @@ import (
 func wakerPair() (r, w int, err error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		return -1, -1, os.NewSyscallError("eventfd", err)
+		return -1, -1, err
 	}
 	return fd, fd, nil
 }

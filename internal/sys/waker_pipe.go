@@ -3,7 +3,6 @@
 package sys
 
 import (
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,14 +14,14 @@ func wakerPair() (r, w int, err error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	if err := unix.Pipe(p[:]); err != nil {
-		return -1, -1, os.NewSyscallError("pipe", err)
+		return -1, -1, err
 	}
 	for _, fd := range p {
 		unix.CloseOnExec(fd)
 		if err := unix.SetNonblock(fd, true); err != nil {
 			unix.Close(p[0])
 			unix.Close(p[1])
-			return -1, -1, os.NewSyscallError("fcntl", err)
+			return -1, -1, err
 		}
 	}
 	return p[0], p[1], nil

@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"os"
 	"sync"
 
 	"golang.org/x/sys/windows"
@@ -24,5 +23,5 @@ var (
 var startWinsock = sync.OnceValue(func() error {
 	const version = 0x202
 	var data windows.WSAData
-	return os.NewSyscallError("WSAStartup", windows.WSAStartup(version, &data))
+	return windows.WSAStartup(version, &data)
 })

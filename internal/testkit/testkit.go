@@ -5,6 +5,7 @@ package testkit
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -12,9 +13,11 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/wait"
 )
 
@@ -54,6 +57,31 @@ func Check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// WantError checks what an error of the library is, and that its text has all of the words.
+func WantError(t testing.TB, err, want error, words ...string) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("error is %v, want %v", err, want)
+		return
+	}
+	if _, ok := err.(*pyselect.OpError); !ok {
+		t.Errorf("error %q is a %T", err, err)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("error is %q, want %q in it", err, word)
+		}
+	}
+}
+
+// Equal checks the elements of a list and their order.
+func Equal[E comparable](t testing.TB, what string, got []E, want ...E) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
 }
 
@@ -204,6 +232,36 @@ func NotEmulated(t testing.TB, lacks string) {
 	t.Helper()
 	if os.Getenv("PYSELECT_EMULATED") != "" {
 		t.Skipf("the emulator has no %s", lacks)
+	}
+}
+
+// CollectGarbage returns when the cleanups of what was unreachable before have run.
+func CollectGarbage(t testing.TB) {
+	t.Helper()
+	for range 3 {
+		var done atomic.Bool
+		runtime.AddCleanup(new([64]byte), func(done *atomic.Bool) { done.Store(true) }, &done)
+		Eventually(t, "the garbage collector", func() bool {
+			runtime.GC()
+			return done.Load()
+		})
+	}
+}
+
+// BytesAllocated returns how much memory f allocates.
+func BytesAllocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// WantAllocs checks how many times f allocates memory.
+func WantAllocs(t testing.TB, what string, want float64, f func()) {
+	t.Helper()
+	if got := testing.AllocsPerRun(200, f); got != want {
+		t.Errorf("%s: %v allocations, want %v", what, got, want)
 	}
 }
 

@@ -91,12 +91,35 @@ func Close(t testing.TB, fd int) {
 	*closed[fd] = true
 }
 
+// IsOpen reports whether a descriptor is open.
+func IsOpen(fd int) bool {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil
+}
+
+// ClosedFd returns the number of a descriptor that has been closed.
+func ClosedFd(t testing.TB, least int) int {
+	t.Helper()
+	r, _ := Pipe(t)
+	fd := Dup(t, r, least)
+	Close(t, fd)
+	return fd
+}
+
 // Write writes s to a descriptor.
 func Write(t testing.TB, fd int, s string) {
 	t.Helper()
 	if n, err := unix.Write(fd, []byte(s)); n != len(s) || err != nil {
 		t.Fatalf("write to fd %d: %d, %v", fd, n, err)
 	}
+}
+
+// Readable returns the read end of a pipe that has data in it.
+func Readable(t testing.TB) int {
+	t.Helper()
+	r, w := Pipe(t)
+	Write(t, w, "data")
+	return r
 }
 
 // Drain reads all that can be read from a descriptor.

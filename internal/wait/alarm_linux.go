@@ -15,12 +15,12 @@ import (
 // An Alarm calls a function at a deadline, as exactly as the kernel's timers are. Go's are about a millisecond coarse, since
 // the runtime sleeps in whole milliseconds: the last stretch before the deadline is left to the exact clock.
 type Alarm struct {
-	ring func() // called with the exact clock locked
+	fire func() // called with the exact clock locked
 
 	mu     sync.Mutex
 	at     sys.Deadline // Never if the alarm is not set
 	timer  *time.Timer
-	due    sys.Deadline // of the timer, which is left running when the alarm is stopped: Never if it is not
+	due    sys.Deadline // when the timer goes off; Never if it does not run. Stop leaves it running
 	handed bool         // to the exact clock
 
 	// In exact.alarms, and with its lock.
@@ -57,7 +57,7 @@ func (a *Alarm) approach() {
 	case a.timer != nil:
 		a.timer.Reset(left)
 	default:
-		// The timer alone does not keep what waits from being collected.
+		// The timer refers to the alarm weakly, so that it does not keep the owner of the alarm from being collected.
 		a.timer = time.AfterFunc(left, weakly(a))
 	}
 	a.due = a.at - sys.Deadline(lastStretch)
@@ -67,13 +67,13 @@ func weakly(a *Alarm) func() {
 	p := weak.Make(a)
 	return func() {
 		if a := p.Value(); a != nil {
-			a.near()
+			a.timerFired()
 		}
 	}
 }
 
-// near is called when the timer goes off.
-func (a *Alarm) near() {
+// timerFired is called when the timer goes off.
+func (a *Alarm) timerFired() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.due = sys.Never
@@ -164,7 +164,7 @@ func (c *exactClock) run() {
 	for {
 		c.mu.Lock()
 		for len(c.alarms) > 0 && c.alarms[0].when.Left() == 0 {
-			heap.Pop(&c.alarms).(*Alarm).ring()
+			heap.Pop(&c.alarms).(*Alarm).fire()
 		}
 		if len(c.alarms) == 0 {
 			c.running = false

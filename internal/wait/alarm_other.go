@@ -10,14 +10,14 @@ import (
 
 // An Alarm calls a function at a deadline. Go's timers are exact enough here.
 type Alarm struct {
-	ring  func()
+	fire  func()
 	timer *time.Timer
 }
 
 // Set sets an alarm that is not set.
 func (a *Alarm) Set(at sys.Deadline) {
 	if at != sys.Never {
-		a.timer = time.AfterFunc(at.Left(), a.ring)
+		a.timer = time.AfterFunc(at.Left(), a.fire)
 	}
 }
 

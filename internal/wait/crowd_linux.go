@@ -6,8 +6,8 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// pollCrowd is where the epolls are waited for that Go's poller has refused, because too many of them watch one file for
-// instance: by one thread, with ppoll(2), which has no such limit.
+// pollCrowd is one thread that waits in ppoll(2) for all epolls that Go's poller has refused. Go's poller refuses an epoll, for
+// instance, when too many epolls watch one file. ppoll(2) has no such limit.
 var pollCrowd crowd
 
 type crowd struct {
@@ -53,8 +53,8 @@ func (c *crowd) join(t *ticket, fd int) bool {
 	return true
 }
 
-// leave is for a ticket that has joined, or is about to. When it returns, nobody asks for the descriptor any more. It reports
-// whether the ticket has joined in vain.
+// leave removes a ticket, or keeps it from joining if it has not joined yet. When leave returns, the thread does not wait for the
+// ticket's descriptor any more. leave returns true if the thread could not wait for it, because ppoll(2) failed.
 func (c *crowd) leave(t *ticket) (failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

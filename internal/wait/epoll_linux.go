@@ -20,15 +20,15 @@ import (
 // An Epoll is an epoll descriptor and the waits for it. Its methods are called with the lock held.
 type Epoll struct {
 	Waits
-	fd       *epollFd
-	unsteady map[int]struct{} // descriptors that a thread has to wait for: they are not steady, or for EPOLLEXCLUSIVE
-	foreign  bool             // nobody knows what it watches
-	slow     bool             // a look may sleep
-	refused  bool             // Go's poller does not take it
-	Bound    int              // on the events that can be ready, as far as is known
-	crowded  bool             // the last look has found more than sys.Few
-	Haunted  bool             // the set reports what cannot be removed: the next block is a pause
-	looked   []unix.EpollEvent
+	fd        *epollFd
+	unsteady  map[int]struct{} // descriptors that a thread has to wait for: they are not steady, or for EPOLLEXCLUSIVE
+	foreign   bool             // nobody knows what it watches
+	slow      bool             // a look may sleep
+	refused   bool             // Go's poller does not take it
+	Bound     int              // on the events that can be ready, as far as is known
+	crowded   bool             // the last look has found more than sys.Few
+	PauseNext bool             // the set reports what cannot be removed: the next block is a pause
+	looked    []unix.EpollEvent
 
 	// Of the block that is on.
 	armed *epollFd
@@ -79,7 +79,7 @@ func wrapEpoll(fd *epollFd, bound int, foreign bool) *Epoll {
 		e.n, e.err = e.armed.look(e.found, e.brief, false)
 		return e.n > 0 || e.err != nil || e.tries > 1
 	}
-	e.alarm.ring = e.unblock
+	e.alarm.fire = e.endPark
 	e.Init(e)
 	return e
 }
@@ -92,7 +92,7 @@ func newEpollFd() (*epollFd, error) {
 	return ownEpollFd(fd), nil
 }
 
-// ownEpollFd owns a descriptor: it is closed when what it returns is closed, or unreachable.
+// ownEpollFd returns an epollFd that owns fd. fd is closed when the epollFd is closed or becomes unreachable.
 func ownEpollFd(fd int) *epollFd {
 	f := &epollFd{number: fd}
 	f.cleanup = runtime.AddCleanup(f, func(fd int) { unix.Close(fd) }, fd)
@@ -105,7 +105,7 @@ func (f *epollFd) close() error {
 		f.waker.Close()
 	}
 	f.cleanup.Stop()
-	return os.NewSyscallError("close", unix.Close(f.number))
+	return unix.Close(f.number)
 }
 
 // Fd returns the descriptor.
@@ -131,14 +131,14 @@ func (e *Epoll) Add(fd int, obj any, events, tag uint32) error {
 	}
 	err := e.control(unix.EPOLL_CTL_ADD, fd, events, tag)
 	if (errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EINVAL)) && e.fd.unpark() {
-		// Go's poller is one level of epolls above this one, of which the kernel allows so many only.
+		// Go's poller adds one level of epolls above this one, and the kernel limits the number of levels.
 		e.refused = true
 		err = e.control(unix.EPOLL_CTL_ADD, fd, events, tag)
 	}
 	switch {
 	case err != nil:
 	case steady:
-		delete(e.unsteady, fd) // the number of one that has been closed
+		delete(e.unsteady, fd) // an unsteady descriptor that was closed may have had this number
 	default:
 		if e.unsteady == nil {
 			e.unsteady = make(map[int]struct{})
@@ -181,7 +181,7 @@ func (e *Epoll) Remove(fd int) error {
 
 func (e *Epoll) control(op, fd int, events, tag uint32) error {
 	if w := e.fd.waker; w != nil && fd == w.Fd() {
-		return os.NewSyscallError("epoll_ctl", unix.EBADF) // the number of a descriptor that has been closed
+		return unix.EBADF // the caller's descriptor was closed, and the waker has its number now
 	}
 	return sys.EpollCtl(e.fd.number, op, fd, events, tag, e.isBrief())
 }
@@ -258,7 +258,7 @@ func (e *Epoll) Disarm(woken bool) {
 	if woken {
 		e.armed.waker.Drain()
 	}
-	e.Haunted = false
+	e.PauseNext = false
 	e.LookFirst = e.tries == 1 // it had no need to sleep, and so the next one may not have
 	if e.armed != e.fd {
 		e.armed.close()
@@ -339,7 +339,7 @@ func (e *Epoll) canPark() bool {
 		}
 		return true
 	}
-	// What is rare must not enlarge the stacks of all goroutines that wait.
+	// open has a goroutine, and so a stack, of its own: it is rare, and must not enlarge the stack of every goroutine that waits.
 	opened := make(chan struct{})
 	go func() {
 		e.open()
@@ -352,8 +352,8 @@ func (e *Epoll) canPark() bool {
 // isOpen reports whether the descriptor is in Go's poller.
 func (f *epollFd) isOpen() bool { return f.file != nil && !f.closed }
 
-// opening lets one descriptor at a time be opened for parking: when its table has to grow, the kernel lets all who open one sleep,
-// each with a thread.
+// opening lets one goroutine at a time open a descriptor for parking. While the descriptor table of the process grows, the kernel
+// lets every caller that opens a descriptor sleep, and each would hold a thread.
 var opening sync.Mutex
 
 // open puts a duplicate of the descriptor into Go's poller.
@@ -381,8 +381,8 @@ func (f *epollFd) unpark() bool {
 	return true
 }
 
-// park waits in Go's poller. That is edge-triggered: it does not report again what was ready when it was prepared for the wait,
-// so that the first try comes after that.
+// park waits in Go's poller, which is edge-triggered: it does not report what was ready before it was prepared for the wait. So
+// the first try comes after the preparation.
 func (e *Epoll) park(deadline sys.Deadline) (int, error) {
 	e.alarm.Set(deadline)
 	ended := e.armed.conn.Read(e.try)
@@ -393,8 +393,8 @@ func (e *Epoll) park(deadline sys.Deadline) (int, error) {
 	return e.n, e.err
 }
 
-// unblock ends a park.
-func (e *Epoll) unblock() {
+// endPark ends a park.
+func (e *Epoll) endPark() {
 	e.armed.past.Store(true)
 	e.armed.file.SetReadDeadline(time.Unix(0, 0))
 }

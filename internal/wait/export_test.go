@@ -1,3 +1,3 @@
 package wait
 
-func NewAlarm(ring func()) *Alarm { return &Alarm{ring: ring} }
+func NewAlarm(fire func()) *Alarm { return &Alarm{fire: fire} }

@@ -3,7 +3,6 @@
 package wait
 
 import (
-	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -13,9 +12,9 @@ import (
 
 // A Kqueue is a kqueue descriptor and the waits for it. Its methods are called with the lock held.
 //
-// A wait holds a thread, in kevent. Go's poller cannot take a kqueue: it adds a filter for writing, which a kqueue refuses,
-// after the one for reading, which stays behind. Closing the descriptor does not end the waits for it, so that a waker is among
-// what is waited for: not an EVFILT_USER, which two of the systems do not have.
+// A wait holds a thread, in kevent. Go's poller cannot watch a kqueue: it adds a filter for reading, and then one for writing. A
+// kqueue refuses the second filter, and the first stays behind. Closing the descriptor does not end the waits for it. So a waker
+// is in the set. The waker is not an EVFILT_USER, because two of the systems do not have that.
 type Kqueue struct {
 	Waits
 	Bound   int  // on the events that can be ready, as far as is known
@@ -62,7 +61,7 @@ func (k *Kqueue) Fd() int { return k.fd }
 func (k *Kqueue) Release() error {
 	k.cleanup.Stop()
 	k.waker.Close()
-	return os.NewSyscallError("close", unix.Close(k.fd))
+	return unix.Close(k.fd)
 }
 
 // Change applies changes and looks for up to room events.

@@ -52,8 +52,8 @@ func (l *List) Found(blocked bool) []sys.PollFd {
 // Find returns the position of a descriptor.
 func (l *List) Find(fd int) (pos int, ok bool) { return l.order.Find(fd) }
 
-// Put adds a descriptor at the end, or changes what it waits for, and returns its position. A block that is on is for what the
-// list was when it began: Kick lets it begin anew.
+// Put adds a descriptor at the end, or changes what it waits for, and returns its position. A block that is on does not see the
+// change: call Kick to begin it anew.
 func (l *List) Put(fd int, events uint16) (pos int) {
 	l.changes++
 	pos, ok := l.order.Find(fd)
@@ -96,7 +96,7 @@ func (l *List) Look(int) (n int, err error) {
 		}
 	}
 	for pos, revents := range l.kept {
-		// Most files say again what they have said. Of the others, it is known from the last time.
+		// A steady file reports its events again. For any other file, take the events that were found the last time.
 		f := &l.fds[pos]
 		if revents == 0 || f.Revents != 0 {
 			continue
@@ -149,7 +149,8 @@ func (l *List) Sleep(deadline sys.Deadline) (n int, err error) {
 	l.blocked = append(l.blocked, sys.Entry(l.Waker.Fd(), sys.In))
 	n, err = l.Ask(l.blocked, deadline)
 	if !l.BySelect && errors.Is(err, syscall.EINVAL) {
-		// They are one more than poll(2) takes, as many as may be open. select(2) has no such limit, but says less.
+		// poll(2) takes as many entries as the process may have descriptors, and the waker's is one more. select(2) has no such
+		// limit, but does not tell all events apart: a Look has to follow.
 		_, err = sys.Select(l.blocked, deadline)
 		n = -1
 	} else if n > 0 && l.blocked[last].Revents != 0 {
@@ -159,16 +160,17 @@ func (l *List) Sleep(deadline sys.Deadline) (n int, err error) {
 	return n, err
 }
 
-// Wake implements Set. Without a waker, a context that has ended another wait than this one is late.
+// Wake implements Set. There is no waker if nothing but the deadline may end this wait. Then Wake comes late, from the context of
+// an earlier wait, and there is nothing to do.
 func (l *List) Wake() {
 	if l.Waker != nil {
 		l.Waker.Wake()
 	}
 }
 
-// Report calls take for the descriptors of which n are ready, beginning with the one that had no room the last time if not all
-// have it now, until it has returned true for so many as there is room for. A position is negative if the descriptor has been
-// removed during the block.
+// Report calls take for each of the n descriptors that are ready, until take has returned true room times. It keeps the other
+// ready descriptors for the next Look. If n is more than room, Report begins with the descriptor that had no room the last time.
+// pos is -1 if the descriptor was removed during the block.
 func (l *List) Report(n, room int, blocked bool, take func(pos, fd int, revents uint16) bool) {
 	found, moved := l.Found(blocked), blocked && l.state != l.changes
 	pos := 0
@@ -210,7 +212,7 @@ func (l *List) keep(pos, fd int, revents uint16) {
 		return
 	}
 	if len(l.kept) == 0 {
-		l.order.NoRoom(fd)
+		l.order.ContinueAt(fd)
 		l.kept = slices.Grow(l.kept, len(l.fds))[:len(l.fds)]
 		clear(l.kept)
 		l.LookFirst = true

@@ -12,9 +12,10 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// parkingLot is for those who would hold a thread in poll(2) or select(2): an epoll of this package's own, for
-// which one goroutine waits in Go's poller. Each descriptor is in it once, whoever waits for it. An event calls those who wait
-// for it, and they look for themselves. An entry is disarmed then (EPOLLONESHOT), and goes when its file is closed.
+// parkingLot is an epoll of this package's own. It watches the descriptors of all goroutines that would otherwise hold a thread
+// in poll(2) or select(2). One goroutine waits for this epoll in Go's poller. Each descriptor is in the epoll once, however many
+// goroutines wait for it. An event calls the tickets that wait for it, and the goroutine of each ticket looks for itself. The
+// event also disarms the descriptor (EPOLLONESHOT). The kernel removes the descriptor when its file is closed.
 var parkingLot lot
 
 type lot struct {
@@ -32,7 +33,7 @@ type lot struct {
 	fetch  func(fd uintptr) bool
 }
 
-// A place is that of a ticket among those who wait for a descriptor, or the head of their ring, which has no ticket.
+// A place is one element of the ring of those who wait for one descriptor. It holds a ticket. The head of the ring has none.
 type place struct {
 	prev, next *place
 	ticket     *ticket
@@ -63,8 +64,8 @@ func (l *lot) open() bool {
 	return true
 }
 
-// join lets a ticket be called when one of the descriptors may be ready, if need be without those that have hung up, which
-// revents say, and for which that is nothing to select(2). It returns false if that is impossible.
+// join adds a ticket, which is called when one of the descriptors may be ready. With withoutHung, join leaves out descriptors
+// for which hasHung is true. It returns false if a descriptor is not steady or cannot be watched, or if there is no epoll.
 func (l *lot) join(t *ticket, fds []sys.PollFd, withoutHung bool) bool {
 	Prepare()
 	for i := range fds {
@@ -84,7 +85,7 @@ func (l *lot) join(t *ticket, fds []sys.PollFd, withoutHung bool) bool {
 			continue
 		}
 		t.places = append(t.places, place{ticket: t, fd: int(fds[i].Fd), events: wanted(uint16(fds[i].Events))})
-		if l.arm(l.park(&t.places[len(t.places)-1])) != nil {
+		if l.arm(l.link(&t.places[len(t.places)-1])) != nil {
 			l.depart(t)
 			return false
 		}
@@ -97,6 +98,7 @@ func (l *lot) join(t *ticket, fds []sys.PollFd, withoutHung bool) bool {
 	return true
 }
 
+// hasHung reports whether poll(2) has found nothing but events, a hang-up for instance, that select(2) would not report for f.
 func hasHung(f sys.PollFd) bool {
 	wants := wanted(uint16(f.Events))
 	if wants&unix.EPOLLIN != 0 {
@@ -108,7 +110,8 @@ func hasHung(f sys.PollFd) bool {
 	return f.Revents != 0 && uint32(uint16(f.Revents))&wants == 0
 }
 
-// wanted returns the events of epoll for those of select and poll: each of both knows more than one that means the same.
+// wanted returns the events of epoll for events of poll or select. Several bits mean "readable", and several mean "writable": if
+// one of them is asked for, wanted returns all of them.
 func wanted(events uint16) uint32 {
 	const in, out = unix.EPOLLIN | unix.EPOLLRDNORM | unix.EPOLLRDBAND, unix.EPOLLOUT | unix.EPOLLWRNORM | unix.EPOLLWRBAND
 	all := uint32(events)
@@ -130,8 +133,8 @@ func (l *lot) arm(spot *place) error {
 	return err
 }
 
-// park adds a place to the ring of its descriptor, and returns the head.
-func (l *lot) park(p *place) *place {
+// link adds a place to the ring of its descriptor, and returns the head.
+func (l *lot) link(p *place) *place {
 	spot := l.spots[p.fd]
 	if spot == nil {
 		if spot = l.spare; spot != nil {
@@ -148,7 +151,7 @@ func (l *lot) park(p *place) *place {
 	return spot
 }
 
-func (l *lot) unpark(p *place) {
+func (l *lot) unlink(p *place) {
 	if p.next == nil {
 		return
 	}
@@ -169,7 +172,7 @@ func (l *lot) leave(t *ticket) {
 
 func (l *lot) depart(t *ticket) {
 	for i := range t.places {
-		l.unpark(&t.places[i])
+		l.unlink(&t.places[i])
 	}
 	clear(t.places)
 	if l.waiting--; l.waiting == 0 && l.running {
@@ -210,7 +213,7 @@ func (l *lot) call(spot *place, events uint32) {
 		next, end := p.next, p == last
 		if events&(p.events|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
 			p.ticket.call()
-			l.unpark(p)
+			l.unlink(p)
 		} else {
 			left, stay = left|p.events, true
 		}

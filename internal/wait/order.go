@@ -2,13 +2,13 @@ package wait
 
 import "slices"
 
-// An Order gives descriptors positions in the order in which they were added: those of the arrays that are handed to
-// poll(2) and select(2). It also remembers where a report that did not fit its buffer has stopped.
+// An Order gives each descriptor its position in the array for poll(2) or select(2), in the order of addition. It also remembers
+// at which descriptor a report ran out of room.
 type Order struct {
-	added  map[int]uint64 // descriptor to serial number
-	serial []uint64       // position to serial number, ascending
-	last   uint64
-	next   uint64 // where the next report begins, if not all fits
+	added      map[int]uint64 // descriptor to serial number
+	serial     []uint64       // position to serial number, ascending
+	lastSerial uint64
+	continueAt uint64 // where the next report begins, if not all fits
 }
 
 // Find returns the position of a descriptor.
@@ -20,7 +20,7 @@ func (o *Order) Find(fd int) (pos int, ok bool) {
 	return slices.BinarySearch(o.serial, serial)
 }
 
-// FindUntil is Find for a descriptor that was added until a time that Time has returned.
+// FindUntil is Find, but does not find a descriptor that was added after Time has returned time.
 func (o *Order) FindUntil(fd int, time uint64) (pos int, ok bool) {
 	if o.added[fd] > time {
 		return 0, false
@@ -28,17 +28,17 @@ func (o *Order) FindUntil(fd int, time uint64) (pos int, ok bool) {
 	return o.Find(fd)
 }
 
-// Time returns what FindUntil takes for now.
-func (o *Order) Time() uint64 { return o.last }
+// Time returns the present time for FindUntil: the serial number of the descriptor that was added last.
+func (o *Order) Time() uint64 { return o.lastSerial }
 
 // Add puts a descriptor at the end.
 func (o *Order) Add(fd int) {
 	if o.added == nil {
 		o.added = make(map[int]uint64)
 	}
-	o.last++
-	o.added[fd] = o.last
-	o.serial = append(o.serial, o.last)
+	o.lastSerial++
+	o.added[fd] = o.lastSerial
+	o.serial = append(o.serial, o.lastSerial)
 }
 
 // Remove removes a descriptor, which moves those behind it one position forward.
@@ -53,9 +53,9 @@ func (o *Order) Remove(fd int) {
 
 // Next returns the position of the descriptor for which the last report had no room, or of the one behind it.
 func (o *Order) Next() int {
-	pos, _ := slices.BinarySearch(o.serial, o.next)
+	pos, _ := slices.BinarySearch(o.serial, o.continueAt)
 	return pos
 }
 
-// NoRoom notes the descriptor for which a report had no room.
-func (o *Order) NoRoom(fd int) { o.next = o.added[fd] }
+// ContinueAt notes the descriptor for which a report had no room.
+func (o *Order) ContinueAt(fd int) { o.continueAt = o.added[fd] }

@@ -51,7 +51,7 @@ func TestOrderAtRandom(t *testing.T) {
 			o.Remove(fd)
 			model = slices.DeleteFunc(model, func(d descriptor) bool { return d.fd == fd })
 		case at >= 0:
-			o.NoRoom(fd)
+			o.ContinueAt(fd)
 			next = model[at].serial
 		}
 		for fd := range fds {

@@ -19,7 +19,7 @@ func (t Turn) Take(deadline sys.Deadline, done <-chan struct{}) bool {
 		return t.takeInBubble(deadline, done)
 	}
 	expired := make(chan struct{}, 1)
-	alarm := Alarm{ring: func() { expired <- struct{}{} }}
+	alarm := Alarm{fire: func() { expired <- struct{}{} }}
 	alarm.Set(deadline)
 	defer alarm.Stop()
 	select {
@@ -32,7 +32,8 @@ func (t Turn) Take(deadline sys.Deadline, done <-chan struct{}) bool {
 	}
 }
 
-// takeInBubble is Take where no timer goes off, since the one who has the turn is in a system call.
+// takeInBubble is Take in a bubble of testing/synctest: no timer goes off there while the goroutine that has the turn is in a system
+// call.
 func (t Turn) takeInBubble(deadline sys.Deadline, done <-chan struct{}) bool {
 	for {
 		select {

@@ -12,29 +12,31 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// A Set is what one facility makes of its descriptors. All methods but Sleep are called with the lock of its Waits held, and
-// Sleep by one goroutine at a time.
+// A Set is the descriptors that one object waits for, with the system calls of its facility. All methods but Sleep are called with
+// the lock of its Waits held, and Sleep by one goroutine at a time. docs/waiting.md explains the words.
 type Set interface {
 	// Look asks the kernel what is ready now, and returns how much is; it need not find more than room.
 	Look(room int) (n int, err error)
 
-	// Watch prepares to be woken in the kernel, if a block may have to be ended. It returns false if there is no descriptor for that.
+	// Watch makes sure that Wake can end a Sleep, if anybody may have to end it. It returns false if that fails, because there is
+	// no descriptor left for instance.
 	Watch() bool
 
-	// Arm prepares a block that need not find more than room. Disarm ends it, and undoes Wake.
+	// Arm prepares a block that need not find more than room. Disarm cleans up after the block. woken says that Wake was called:
+	// Disarm undoes that.
 	Arm(room int)
 	Disarm(woken bool)
 
-	// Sleep waits in the kernel until something is ready, and returns how much is, or until Wake is called or the deadline has
-	// passed. It returns a negative number if that is to be found out by a Look.
+	// Sleep waits in the kernel until something is ready, Wake is called or the deadline has passed. It returns how much is
+	// ready. A negative number says that a Look has to find that out.
 	Sleep(deadline sys.Deadline) (n int, err error)
 
 	// Wake ends the Sleep, also if it is still to begin.
 	Wake()
 }
 
-// A Report hands over what the last Look has found, or the last block, which is what blocked says. It returns whether this is
-// anything that the caller waits for.
+// A Report is called with the number of entries that were found: by the last block if blocked is true, by the last Look
+// otherwise. It hands them over to the caller, and returns whether the caller waits for any of them.
 type Report func(n int, blocked bool) (found bool, err error)
 
 // Waits are the waits for one set. The lock is also for what its owner keeps beside the set.
@@ -44,7 +46,7 @@ type Waits struct {
 
 	set     Set
 	turn    Turn
-	id      uint64 // of this set among all; 0 for one that lives as long as a call
+	id      uint64 // identifies the set; 0 for the List of a Poll or a Select
 	streak  int    // waits in a row that were all for this set
 	closed  bool
 	woken   bool // Wakeup was called, and has not ended a wait yet
@@ -53,9 +55,9 @@ type Waits struct {
 	// Of the block that is on.
 	way    Way
 	kicked bool
-	mayEnd bool // a context may end it
-	apart  bool // it cannot be together with others
-	hung   bool // it can, but for descriptors that have hung up
+	mayEnd bool // a context may end the wait
+	apart  bool // the wait cannot share with others
+	hung   bool // the wait shares, but without the descriptors that have hung up
 	ticket *ticket
 	left   chan struct{} // closed at its end; nil unless Close waits for that
 }
@@ -96,9 +98,8 @@ func (w *Waits) Wakeup() {
 	w.Kick()
 }
 
-// Wait waits until report finds something, the timeout is over, Wakeup or Close is called, or ctx is done. What a wait is for
-// is found by Look, at once, if the timeout is not positive. Errors are os.ErrClosed, ctx.Err(), and those of the set and of
-// report.
+// Wait waits until report finds something, the timeout is over, Wakeup or Close is called, or ctx is done. If the timeout is not
+// positive, Wait only looks once. Errors are os.ErrClosed, ctx.Err(), and those of the set and of report.
 func (w *Waits) Wait(ctx context.Context, room int, timeout time.Duration, report Report) error {
 	c := call{room: room, report: report}
 	over, err := w.begin(ctx, &c, timeout)
@@ -131,14 +132,15 @@ func (w *Waits) Wait(ctx context.Context, room int, timeout time.Duration, repor
 	return err
 }
 
-// A call is one of Wait. It is not passed on as single arguments: what waits has to fit into the smallest stack of a goroutine.
+// A call holds what one Wait passes on to its helpers. A pointer to it needs less stack than the single arguments: a goroutine
+// that waits has to fit into the smallest stack.
 type call struct {
 	room     int
 	report   Report
 	deadline sys.Deadline
 }
 
-// begin looks, if that is promising or all that is to be done, and reports whether the wait is over.
+// begin looks, if the timeout is not positive or LookFirst is set. It reports whether the wait is over.
 func (w *Waits) begin(ctx context.Context, c *call, timeout time.Duration) (over bool, err error) {
 	w.Lock()
 	defer w.Unlock()
@@ -205,7 +207,8 @@ func (w *Waits) once(ctx context.Context, c *call) (over bool, err error) {
 	return w.takeWakeup() || over, nil
 }
 
-// look looks and reports. The wait is over if there is something, or if Wakeup was called and this is one that it wakes.
+// look looks and reports. The wait is over if report finds something, or if Wakeup was called and may end this wait, which is what
+// wakes says.
 func (w *Waits) look(c *call, wakes bool) (over bool, err error) {
 	if w.closed {
 		return false, os.ErrClosed
@@ -226,7 +229,7 @@ func (w *Waits) takeWakeup() bool {
 	return woken
 }
 
-// A Way is one to block.
+// A Way is a way to block. docs/waiting.md compares them.
 type Way int32
 
 const (
@@ -247,7 +250,7 @@ func (w *Waits) Kick() {
 	case InKernel:
 		w.set.Wake()
 	case Parked, Together:
-		w.ring()
+		w.unblock()
 	}
 }
 

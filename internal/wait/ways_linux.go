@@ -15,11 +15,11 @@ var Force atomic.Int32
 // threads is the number of goroutines that hold a thread in the kernel.
 var threads atomic.Int32
 
-// lastWait is the id of the set that was waited for last.
+// lastWait is the id of the epoll for which a wait has blocked last. Waits of other facilities do not change it.
 var lastWait atomic.Uint64
 
-// Prepare opens what is shared by all waits, so that it does not take the number of a descriptor that is closed while it is
-// registered. Where that fails now, it may succeed later.
+// Prepare opens the descriptors that all waits share. It does so early: later, a shared descriptor could get the number of a
+// registered descriptor that has been closed. If Prepare fails, the next call of Prepare tries again.
 func Prepare() {
 	if !prepared.Load() {
 		prepared.Store(exact.open() && parkingLot.open() && pollCrowd.open())
@@ -30,16 +30,17 @@ var prepared atomic.Bool
 
 // choose chooses how to block.
 //
-// A loop that is alone in the process blocks in the kernel, which is cheapest. So do the first few that wait, about one for
-// each processor, where it is dearer to share or to be parked. A set with a descriptor that is not known to be steady always blocks
-// in the kernel.
+// An epoll whose loop is alone in the process blocks in the kernel, which is cheapest. Every other epoll parks, if Go's poller
+// takes it. Of the waits that cannot park, the first few, about one for each processor, block in the kernel, because that is
+// cheaper than to share. The others share. A set with a descriptor that is not known to be steady always blocks in the kernel, and
+// so does a wait in a bubble of testing/synctest. A wait that has no descriptor left for its way pauses.
 func (w *Waits) choose(deadline sys.Deadline) {
 	e, _ := w.set.(*Epoll)
 	forced, few := Way(Force.Load()), func() bool { return threads.Load() < maxThreads() }
 	alone := e != nil && w.isAlone()
 	shares := !w.apart && !deadline.InBubble() && (deadline != sys.Never || !sys.InBubble()) && (e == nil || e.isSteady())
 	switch {
-	case e != nil && e.Haunted:
+	case e != nil && e.PauseNext:
 		w.way = Pausing
 	case alone && forced == nowhere && few() && w.set.Watch():
 		w.way = InKernel
@@ -63,8 +64,8 @@ func (w *Waits) choose(deadline sys.Deadline) {
 // maxThreads is how many waits may hold a thread where others would share one.
 func maxThreads() int32 { return int32(max(2, runtime.NumCPU())) }
 
-// isAlone reports whether all of many waits before this one were for the same set. Then nobody else needs the processor, if
-// there is more than one.
+// isAlone reports whether waits have blocked for this epoll many times in a row, and for no other epoll in between. The program is
+// then taken for a single loop, so that nothing else needs the processor. With one processor, isAlone is always false.
 func (w *Waits) isAlone() bool {
 	const many = 32
 	if lastWait.Load() != w.id {
@@ -102,7 +103,8 @@ func (w *Waits) share(deadline sys.Deadline) (n int, err error) {
 		return -1, nil
 	case *List:
 		if w.hung {
-			// An epoll reports a hang-up to those who do not ask for it, too, and would do so again and again. They look for themselves.
+			// An epoll reports a hang-up even if nobody asks for it, and would do so again and again. So join leaves out what has
+			// hung up, and this wait looks at it again every 100 milliseconds.
 			if _, err := sys.Poll(s.blocked, sys.Now); err != nil {
 				w.apart = true
 				return 0, nil
@@ -120,10 +122,10 @@ func (w *Waits) share(deadline sys.Deadline) (n int, err error) {
 	return n, err
 }
 
-// ring ends a block that does not hold a thread.
-func (w *Waits) ring() {
+// unblock ends a block that does not hold a thread.
+func (w *Waits) unblock() {
 	if w.way == Parked {
-		w.set.(*Epoll).unblock()
+		w.set.(*Epoll).endPark()
 	} else {
 		w.ticket.call()
 	}
@@ -147,14 +149,14 @@ type ticket struct {
 	alarm  Alarm
 	places []place // in parkingLot
 	fd     int     // in pollCrowd
-	index  int     // there, counted from 1; 0 if it is not there
-	gone   bool    // it must not be there any more
-	failed bool    // pollCrowd has
+	index  int     // in pollCrowd.tickets, counted from 1; 0 if the ticket is not there
+	gone   bool    // the ticket has left pollCrowd, or must not join it
+	failed bool    // ppoll(2) of pollCrowd has failed
 }
 
 var tickets = sync.Pool{New: func() any {
 	t := &ticket{called: make(chan struct{}, 1)}
-	t.alarm.ring = t.call
+	t.alarm.fire = t.call
 	return t
 }}
 

@@ -28,4 +28,4 @@ func (w *Waits) block(deadline sys.Deadline) (n int, err error) {
 
 func (w *Waits) vacate() {}
 
-func (w *Waits) ring() {}
+func (w *Waits) unblock() {}

@@ -1,4 +1,4 @@
-package pyselect_test
+package tests
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 func init() {
 	contextWaits = append(contextWaits, contextWait{"Epoll", func(t *testing.T, fd int) func(context.Context) (int, error) {
-		e := newEpoll(t, 0, fd)
+		e := testkit.NewEpoll(t, 0, fd)
 		return func(ctx context.Context) (int, error) {
 			events, err := e.PollContext(ctx, -1)
 			return len(events), err
@@ -30,16 +30,16 @@ func init() {
 
 func TestEpollContextClosed(t *testing.T) {
 	testkit.NoLeaks(t)
-	e := newEpoll(t, 0)
+	e := testkit.NewEpoll(t, 0)
 	ctx, cancel := context.WithCancel(context.Background())
 	var err error
 	call := testkit.Go(t, func() { _, err = e.PollContext(ctx, -1) }).Blocked()
 	check(t, e.Close())
 	call.Wait()
-	wantError(t, err, os.ErrClosed, "epoll poll")
+	wantError(t, err, os.ErrClosed, "epoll.poll")
 	cancel()
 	_, err = e.PollContext(ctx, -1)
-	wantError(t, err, os.ErrClosed, "epoll poll") // comes first
+	wantError(t, err, os.ErrClosed, "epoll.poll") // comes first
 	_, err = e.PollContext(ctx, 0)
 	wantError(t, err, os.ErrClosed)
 	_, err = pyselect.NewPoll().PollContext(ctx)

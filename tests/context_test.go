@@ -1,6 +1,6 @@
 //go:build unix
 
-package pyselect_test
+package tests
 
 import (
 	"context"
@@ -27,7 +27,7 @@ var contextWaits = []contextWait{
 		}
 	}},
 	{"Poll", func(t *testing.T, fd int) func(context.Context) (int, error) {
-		p := newPoll(t, fd)
+		p := testkit.NewPoll(t, fd)
 		return func(ctx context.Context) (int, error) {
 			events, err := p.PollContext(ctx)
 			return len(events), err

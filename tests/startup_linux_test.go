@@ -1,4 +1,4 @@
-package pyselect_test
+package tests
 
 import (
 	"fmt"
@@ -80,8 +80,8 @@ func init() {
 func TestStartup(t *testing.T) {
 	for _, test := range []struct{ name, want string }{
 		{"wait", "0 <nil>\n"},
-		{"create with one left", "pyselect: epoll: eventfd: too many open files\n"},
-		{"create with two left", "pyselect: epoll: epoll_create1: too many open files\n"},
+		{"create with one left", "select.epoll: too many open files\n"},
+		{"create with two left", "select.epoll: too many open files\n"},
 		{"select with 0 left", "0 <nil>\n"},
 		{"select with 1 left", "0 <nil>\n"},
 		{"select with 2 left", "0 <nil>\n"},

@@ -1,6 +1,6 @@
 //go:build unix
 
-package pyselect_test
+package tests
 
 import (
 	"errors"
@@ -111,9 +111,9 @@ func FuzzSelect(f *testing.F) {
 			case invalid || bad != "" || err != nil:
 				t.Fatalf("error is %v", err)
 			default:
-				equal(t, "readable", readable, want[0]...)
-				equal(t, "writable", writable, want[1]...)
-				equal(t, "exceptional", exceptional, want[2]...)
+				testkit.Equal(t, "readable", readable, want[0]...)
+				testkit.Equal(t, "writable", writable, want[1]...)
+				testkit.Equal(t, "exceptional", exceptional, want[2]...)
 				if took < least || took >= testkit.Patience {
 					t.Fatalf("returned after %v, want %v", took, least)
 				}
@@ -171,58 +171,4 @@ func FuzzPollMask(f *testing.F) {
 	f.Fuzz(func(t *testing.T, mask uint16) {
 		checkMask(t, pyselect.PollMask(mask).String(), uint32(mask), bits)
 	})
-}
-
-// Fileno takes every number of every type for what it is.
-func FuzzFileno(f *testing.F) {
-	for _, v := range []uint64{
-		0, 1, 127, 128, 255, 256, 32767, 32768, 65535, 65536, math.MaxInt32, math.MaxInt32 + 1, math.MaxUint32, 1 << 32, 1<<32 + 5,
-		math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64,
-	} {
-		f.Add(v)
-	}
-	f.Fuzz(func(t *testing.T, v uint64) {
-		signed := func(obj any, v int64) {
-			t.Helper()
-			wantFileno(t, obj, uint64(v), v >= 0 && v <= math.MaxInt32)
-		}
-		unsigned := func(obj any, v uint64) {
-			t.Helper()
-			wantFileno(t, obj, v, v <= math.MaxInt32)
-		}
-		signed(int(v), int64(int(v)))
-		signed(int8(v), int64(int8(v)))
-		signed(int16(v), int64(int16(v)))
-		signed(int32(v), int64(int32(v)))
-		signed(int64(v), int64(v))
-		signed(time.Duration(v), int64(v))
-		signed(namedInt(v), int64(namedInt(v)))
-		signed(filenoPlain{int(v)}, int64(int(v)))
-		signed(filenoError{int(v), nil}, int64(int(v)))
-		unsigned(uint(v), uint64(uint(v)))
-		unsigned(uint8(v), uint64(uint8(v)))
-		unsigned(uint16(v), uint64(uint16(v)))
-		unsigned(uint32(v), uint64(uint32(v)))
-		unsigned(v, v)
-		unsigned(uintptr(v), uint64(uintptr(v)))
-		unsigned(namedUint(v), uint64(namedUint(v)))
-		unsigned(fdMethod{uintptr(v)}, uint64(uintptr(v)))
-
-		for _, obj := range []any{float64(v), float32(v), complex(float64(v), 0), &v, []uint64{v}, strconv.FormatUint(v, 10), v%2 == 0} {
-			if fd, err := pyselect.Fileno(obj); fd != -1 || !errors.Is(err, pyselect.ErrNotWaitable) {
-				t.Errorf("Fileno of %T is %d, %v", obj, fd, err)
-			}
-		}
-	})
-}
-
-func wantFileno(t *testing.T, obj any, v uint64, valid bool) {
-	t.Helper()
-	fd, err := pyselect.Fileno(obj)
-	switch {
-	case valid && (err != nil || uint64(fd) != v):
-		t.Errorf("Fileno of %T %v is %d, %v", obj, obj, fd, err)
-	case !valid && (fd != -1 || !errors.Is(err, os.ErrInvalid)):
-		t.Errorf("Fileno of %T %v is %d, %v, want os.ErrInvalid", obj, obj, fd, err)
-	}
 }

@@ -1,4 +1,4 @@
-package pyselect_test
+package tests
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package pyselect_test
+package tests
 
 import (
 	"errors"
@@ -160,12 +160,12 @@ func FuzzPoll(f *testing.F) {
 					t.Fatalf("PollInto returned %v, want some of %v", got[0], want)
 				}
 				rotated := slices.Concat(want[first:], want, want)
-				equal(t, "PollInto", got, rotated[:len(got)]...)
+				testkit.Equal(t, "PollInto", got, rotated[:len(got)]...)
 			}
 			begin := time.Now()
 			got, err := poll.Poll(timeout)
 			check(t, err)
-			equal(t, "Poll", got, want...)
+			testkit.Equal(t, "Poll", got, want...)
 			if d := time.Since(begin); d < least || d >= testkit.Patience {
 				t.Fatalf("Poll returned after %v", d)
 			}

@@ -18,4 +18,4 @@ const (
 	KQ_NOTE_TRIGGER    uint32 = unix.NOTE_TRIGGER    // cause the event
 )
 
-var kqUserFilterNames = []kqFilterName{{KQ_FILTER_USER, "KQ_FILTER_USER"}}
+func init() { kqFilterNames = append(kqFilterNames, kqFilterName{KQ_FILTER_USER, "KQ_FILTER_USER"}) }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package pyselect_test
+package tests
 
 import (
 	"errors"
@@ -39,8 +39,8 @@ var ways = slices.Concat(
 
 var (
 	selectWay = way{"Select", func(_ *testing.T, fd int) waitFunc { return selectWait(fd) }}
-	pollWay   = way{"Poll", func(t *testing.T, fd int) waitFunc { return pollWait(newPoll(t, fd)) }}
-	epollWay  = way{"Epoll", func(t *testing.T, fd int) waitFunc { return epollWait(newEpoll(t, 0, fd)) }}
+	pollWay   = way{"Poll", func(t *testing.T, fd int) waitFunc { return pollWait(testkit.NewPoll(t, fd)) }}
+	epollWay  = way{"Epoll", func(t *testing.T, fd int) waitFunc { return epollWait(testkit.NewEpoll(t, 0, fd)) }}
 	secondWay = way{"Epoll, second waiter", secondWait}
 )
 
@@ -57,8 +57,8 @@ func blocking(name string, how wait.Way, ways ...way) (forced []way) {
 
 var waysToSleep = []way{
 	{"Select of nothing", func(*testing.T, int) waitFunc { return selectWait() }},
-	{"Poll of nothing", func(t *testing.T, _ int) waitFunc { return pollWait(newPoll(t)) }},
-	{"Epoll of nothing", func(t *testing.T, _ int) waitFunc { return epollWait(newEpoll(t, 0)) }},
+	{"Poll of nothing", func(t *testing.T, _ int) waitFunc { return pollWait(testkit.NewPoll(t)) }},
+	{"Epoll of nothing", func(t *testing.T, _ int) waitFunc { return epollWait(testkit.NewEpoll(t, 0)) }},
 }
 
 func selectWait(fds ...int) waitFunc {
@@ -84,8 +84,8 @@ func epollWait(e *pyselect.Epoll) waitFunc {
 
 // secondWait prepares to wait while another goroutine waits with the same Epoll.
 func secondWait(t *testing.T, fd int) waitFunc {
-	e := newEpoll(t, 0, fd)
-	first := startPoll(t, e, pyselect.Forever)
+	e := testkit.NewEpoll(t, 0, fd)
+	first := testkit.StartPoll(t, e, pyselect.Forever)
 	t.Cleanup(func() {
 		check(t, e.Close())
 		first.Wait()
@@ -206,7 +206,7 @@ func TestEpollWaitersOccupyNoThreads(t *testing.T) {
 			testkit.NoLeaks(t)
 			epolls := make([]*pyselect.Epoll, waiters)
 			for i := range epolls {
-				epolls[i] = newEpoll(t, 0)
+				epolls[i] = testkit.NewEpoll(t, 0)
 			}
 			threads := pprof.Lookup("threadcreate").Count()
 			begin := make(chan struct{})
@@ -251,9 +251,9 @@ func TestCrowdsOccupyNoThreads(t *testing.T) {
 		prepare func(t *testing.T, own, common int) waitFunc
 	}{
 		{"Select", 3000, 16, func(_ *testing.T, own, common int) waitFunc { return selectWait(own, common) }},
-		{"Poll", 3000, 16, func(t *testing.T, own, common int) waitFunc { return pollWait(newPoll(t, own, common)) }},
-		{"Epoll", 3000, 16, func(t *testing.T, own, _ int) waitFunc { return epollWait(newEpoll(t, 0, own)) }},
-		{"Epoll, with one file of all", 2000, 32, func(t *testing.T, own, common int) waitFunc { return epollWait(newEpoll(t, 0, own, common)) }},
+		{"Poll", 3000, 16, func(t *testing.T, own, common int) waitFunc { return pollWait(testkit.NewPoll(t, own, common)) }},
+		{"Epoll", 3000, 16, func(t *testing.T, own, _ int) waitFunc { return epollWait(testkit.NewEpoll(t, 0, own)) }},
+		{"Epoll, with one file of all", 2000, 32, func(t *testing.T, own, common int) waitFunc { return epollWait(testkit.NewEpoll(t, 0, own, common)) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			testkit.NoLeaks(t)
@@ -270,13 +270,13 @@ func TestTogetherForHangUp(t *testing.T) {
 	testkit.NoLeaks(t)
 	testkit.Force(t, wait.Together)
 	a, b := testkit.Socketpair(t)
-	silent, reader := pyselect.NewPoll(), newPoll(t, a)
+	silent, reader := pyselect.NewPoll(), testkit.NewPoll(t, a)
 	check(t, silent.Register(a, 0))
 	wants := func(p *pyselect.Poll, events pyselect.PollMask) *testkit.Call {
 		return testkit.Go(t, func() {
 			found, err := p.Poll(pyselect.Forever)
 			check(t, err)
-			equal(t, "ready", found, pyselect.PollEvent{Fd: a, Events: events})
+			testkit.Equal(t, "ready", found, pyselect.PollEvent{Fd: a, Events: events})
 		}).Blocked()
 	}
 	hangup, read := wants(silent, pyselect.POLLHUP), wants(reader, pyselect.POLLIN)
@@ -304,7 +304,7 @@ func TestHungUpOccupiesNoThreads(t *testing.T) {
 func TestLonersOccupyNoThreads(t *testing.T) {
 	testkit.NoLeaks(t)
 	testkit.Crowd(t, 200, 16, func(own, common int) func() (int, error) {
-		e := newEpoll(t, 0, own, common)
+		e := testkit.NewEpoll(t, 0, own, common)
 		for range 40 {
 			if _, err := e.Poll(time.Microsecond, -1); err != nil {
 				t.Error(err)

@@ -1,4 +1,4 @@
-package pyselect_test
+package tests
 
 import (
 	"runtime"
@@ -45,7 +45,7 @@ func TestSpecialFiles(t *testing.T) {
 					return pollWait(p)
 				}},
 				{"Epoll", func(t *testing.T, s testkit.Special) waitFunc {
-					e := newEpoll(t, 0)
+					e := testkit.NewEpoll(t, 0)
 					idle, _ := testkit.Pipe(t)
 					check(t, e.Register(idle, pyselect.EPOLLIN))
 					_, err := e.Poll(time.Millisecond, -1) // it has parked, and cannot any more
@@ -94,10 +94,10 @@ func TestSpecialFilesDuringWait(t *testing.T) {
 			testkit.Force(t, way)
 			var n int
 			var err error
-			f, idle := testkit.OpenOnce(t), readable(t)
+			f, idle := testkit.OpenOnce(t), testkit.Readable(t)
 			testkit.Drain(t, idle)
 			for range 20 {
-				e := newEpoll(t, 0, idle)
+				e := testkit.NewEpoll(t, 0, idle)
 				call := testkit.Go(t, func() { n, err = epollWait(e)(testkit.Patience) }).Blocked()
 				check(t, e.Register(f.Fd, pyselect.EPOLLIN))
 				f.Cause()
@@ -108,7 +108,7 @@ func TestSpecialFilesDuringWait(t *testing.T) {
 				check(t, e.Close())
 			}
 
-			e, fd := newEpoll(t, 0, idle), testkit.Dup(t, f.Fd, 0)
+			e, fd := testkit.NewEpoll(t, 0, idle), testkit.Dup(t, f.Fd, 0)
 			check(t, e.Register(fd, pyselect.EPOLLIN))
 			testkit.Close(t, fd)
 			call := testkit.Go(t, func() { n, err = epollWait(e)(testkit.Patience) }).Blocked()
@@ -128,7 +128,7 @@ func TestSteadyAgain(t *testing.T) {
 	const waiters, newThreads = 100, 16
 	var epolls [waiters]*pyselect.Epoll
 	for i := range epolls {
-		e := newEpoll(t, 0)
+		e := testkit.NewEpoll(t, 0)
 		fd, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		check(t, err)
 		check(t, e.Register(fd, pyselect.EPOLLPRI))
@@ -166,7 +166,7 @@ func TestSmallBufferLosesNothing(t *testing.T) {
 		f := testkit.OpenOnce(t)
 		files, fds = append(files, f), append(fds, f.Fd)
 	}
-	e, p := newEpoll(t, 0), pyselect.NewPoll()
+	e, p := testkit.NewEpoll(t, 0), pyselect.NewPoll()
 	for _, test := range []struct {
 		name     string
 		register func(fd int) error
@@ -217,7 +217,7 @@ func TestSlowFile(t *testing.T) {
 		runtime.GC()
 		return true
 	})
-	e, p := newEpoll(t, 0), newPoll(t, f.Fd)
+	e, p := testkit.NewEpoll(t, 0), testkit.NewPoll(t, f.Fd)
 	check(t, e.Register(f.Fd, pyselect.EPOLLIN))
 	check(t, e.Modify(f.Fd, pyselect.EPOLLIN|pyselect.EPOLLRDNORM))
 	for _, timeout := range []time.Duration{0, time.Microsecond, pyselect.Forever} {
@@ -239,7 +239,7 @@ func TestExclusive(t *testing.T) {
 	var calls [waiters]*testkit.Call
 	var epolls [waiters]*pyselect.Epoll
 	for i := range calls {
-		e := newEpoll(t, 0)
+		e := testkit.NewEpoll(t, 0)
 		check(t, e.Register(fd, pyselect.EPOLLIN|pyselect.EPOLLET|pyselect.EPOLLEXCLUSIVE))
 		epolls[i] = e
 		calls[i] = testkit.Go(t, func() {

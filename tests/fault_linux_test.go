@@ -1,4 +1,4 @@
-package pyselect_test
+package tests
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ func TestNewEpollFails(t *testing.T) {
 			testkit.NoLeaks(t)
 			testkit.Fault{Call: unix.SYS_EPOLL_CREATE1, Errno: errno}.Run(t, func() {
 				e, err := pyselect.NewEpoll()
-				wantError(t, err, errno, "epoll:", "epoll_create1")
+				wantError(t, err, errno, "select.epoll:")
 				if e != nil {
 					t.Errorf("returned %v beside the error", e)
 				}
@@ -40,15 +40,15 @@ func TestEpollChangeFails(t *testing.T) {
 			a, b := testkit.Socketpair(t)
 			testkit.Write(t, b, "x")
 			testkit.Write(t, a, "x")
-			e := newEpoll(t, 0)
+			e := testkit.NewEpoll(t, 0)
 			// fails calls op under a fault that concerns a, and lets it pass with b.
 			fails := func(ctl int, name string, op func(fd any) error) {
 				t.Helper()
 				fault := testkit.Fault{
-					Call: unix.SYS_EPOLL_CTL, Args: testkit.Args{0: fileno(t, e), 1: ctl, 2: a}, Errno: errno,
+					Call: unix.SYS_EPOLL_CTL, Args: testkit.Args{0: testkit.EpollFd(t, e), 1: ctl, 2: a}, Errno: errno,
 				}
 				fault.Run(t, func() {
-					wantError(t, op(a), errno, name, fmt.Sprintf("fd %d:", a), "epoll_ctl")
+					wantError(t, op(a), errno, name, fmt.Sprintf("fd %d:", a))
 					if err := op(b); err != nil {
 						t.Error(err)
 					}
@@ -57,21 +57,21 @@ func TestEpollChangeFails(t *testing.T) {
 			register := func(fd any) error { return e.Register(fd, pyselect.EPOLLIN) }
 			modify := func(fd any) error { return e.Modify(fd, pyselect.EPOLLOUT) }
 
-			fails(unix.EPOLL_CTL_ADD, "epoll register", register)
-			wantEpoll(t, e, epollIn(b)...)
+			fails(unix.EPOLL_CTL_ADD, "epoll.register", register)
+			testkit.WantEpoll(t, e, testkit.EpollIn(b)...)
 			wantError(t, e.Unregister(a), unix.ENOENT)
 			check(t, register(a))
-			wantEpoll(t, e, epollIn(a, b)...)
+			testkit.WantEpoll(t, e, testkit.EpollIn(a, b)...)
 
-			fails(unix.EPOLL_CTL_MOD, "epoll modify", modify)
-			out := pyselect.EpollEvent{b, pyselect.EPOLLOUT}
-			wantEpoll(t, e, epollIn(a)[0], out)
+			fails(unix.EPOLL_CTL_MOD, "epoll.modify", modify)
+			out := pyselect.EpollEvent{Fd: b, Events: pyselect.EPOLLOUT}
+			testkit.WantEpoll(t, e, testkit.EpollIn(a)[0], out)
 			check(t, modify(a))
 
-			fails(unix.EPOLL_CTL_DEL, "epoll unregister", e.Unregister)
-			wantEpoll(t, e, pyselect.EpollEvent{a, pyselect.EPOLLOUT})
+			fails(unix.EPOLL_CTL_DEL, "epoll.unregister", e.Unregister)
+			testkit.WantEpoll(t, e, pyselect.EpollEvent{Fd: a, Events: pyselect.EPOLLOUT})
 			check(t, e.Unregister(a))
-			wantEpoll(t, e)
+			testkit.WantEpoll(t, e)
 		})
 	}
 }
@@ -130,21 +130,21 @@ func TestEpollRefusedByPoller(t *testing.T) {
 		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
 			testkit.NoLeaks(t)
 			r, w := testkit.Pipe(t)
-			e := newEpoll(t, 0, r)
+			e := testkit.NewEpoll(t, 0, r)
 			wait := epollWait(e)
 			refused := testkit.Fault{
-				Call: unix.SYS_EPOLL_CTL, Args: testkit.Args{1: unix.EPOLL_CTL_ADD, 2: fileno(t, e)}, Errno: errno,
+				Call: unix.SYS_EPOLL_CTL, Args: testkit.Args{1: unix.EPOLL_CTL_ADD, 2: testkit.EpollFd(t, e)}, Errno: errno,
 			}
 			refused.Run(t, func() { lateness(t, wait, 300*time.Microsecond) })
 			lateness(t, wait, 3*time.Millisecond)
-			first, second := startPoll(t, e, pyselect.Forever), startPoll(t, e, time.Hour)
+			first, second := testkit.StartPoll(t, e, pyselect.Forever), testkit.StartPoll(t, e, time.Hour)
 			testkit.Write(t, w, "x")
-			first.want(t, epollIn(r)...)
-			second.want(t, epollIn(r)...)
+			first.Want(t, testkit.EpollIn(r)...)
+			second.Want(t, testkit.EpollIn(r)...)
 			testkit.Drain(t, r)
-			last := startPoll(t, e, pyselect.Forever)
+			last := testkit.StartPoll(t, e, pyselect.Forever)
 			check(t, e.Close())
-			last.wantClosed(t)
+			last.WantClosed(t)
 		})
 	}
 }
@@ -152,15 +152,15 @@ func TestEpollRefusedByPoller(t *testing.T) {
 // A wait whose system call fails neither spins nor hangs, and does no harm to the next one.
 func TestWaitFails(t *testing.T) {
 	for _, way := range slices.Concat(ways, waysToSleep) {
-		call, name := uintptr(unix.SYS_PPOLL), "ppoll"
+		call, name := uintptr(unix.SYS_PPOLL), "poll.poll: "
 		timeouts := []time.Duration{time.Millisecond, 20 * time.Millisecond, pyselect.Forever}
 		switch {
 		case strings.Contains(way.name, "second waiter"):
 			continue // its wait is not for the kernel
 		case strings.HasPrefix(way.name, "Select"):
-			call, name = unix.SYS_PSELECT6, "select"
+			call, name = unix.SYS_PSELECT6, "select.select: "
 		case strings.HasPrefix(way.name, "Epoll"):
-			call, name = unix.SYS_EPOLL_PWAIT, "epoll_pwait"
+			call, name = unix.SYS_EPOLL_PWAIT, "epoll.poll: "
 		}
 		if strings.HasSuffix(way.name, "together") && !strings.HasPrefix(way.name, "Epoll") {
 			timeouts = timeouts[:2] // it calls when something is ready or the time is over
@@ -173,7 +173,7 @@ func TestWaitFails(t *testing.T) {
 				testkit.Fault{Call: call, Errno: errno}.Run(t, func() {
 					for _, timeout := range timeouts {
 						n, err := wait(timeout)
-						wantError(t, err, errno, "pyselect: ", name)
+						wantError(t, err, errno, name)
 						if n != 0 {
 							t.Errorf("%v: %d ready beside the error", timeout, n)
 						}
@@ -193,24 +193,24 @@ func TestWaitFails(t *testing.T) {
 }
 
 func TestEpollLookFails(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
+	testkit.EachWay(t, func(t *testing.T) {
 		r, w := testkit.Pipe(t)
-		e := newEpoll(t, 0, r)
+		e := testkit.NewEpoll(t, 0, r)
 		wait := epollWait(e)
 		for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM} {
 			// Go's poller has another descriptor.
-			fault := testkit.Fault{Call: unix.SYS_EPOLL_PWAIT, Args: testkit.Args{0: fileno(t, e)}, Errno: errno}
+			fault := testkit.Fault{Call: unix.SYS_EPOLL_PWAIT, Args: testkit.Args{0: testkit.EpollFd(t, e)}, Errno: errno}
 			testkit.Write(t, w, "x")
 			fault.Run(t, func() {
 				for _, timeout := range []time.Duration{0, pyselect.Forever} { // others may use epoll_pwait2
 					n, err := wait(timeout)
-					wantError(t, err, errno, "epoll poll", "epoll_pwait")
+					wantError(t, err, errno, "epoll.poll")
 					if n != 0 {
 						t.Errorf("%v: %d ready beside the error", timeout, n)
 					}
 				}
 			})
-			wantEpoll(t, e, epollIn(r)...)
+			testkit.WantEpoll(t, e, testkit.EpollIn(r)...)
 			testkit.Drain(t, r)
 			lateness(t, wait, time.Millisecond)
 		}

@@ -1,5 +1,0 @@
-//go:build netbsd || openbsd
-
-package pyselect
-
-var kqUserFilterNames []kqFilterName

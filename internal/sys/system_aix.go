@@ -1,0 +1,13 @@
+package sys
+
+import "golang.org/x/sys/unix"
+
+// An fdWord is a word of the bitmaps of select(2): a C long.
+type fdWord = uintptr
+
+// Values of the system.
+const (
+	PipeBuf     = 32768
+	MsgDontwait = unix.MSG_NONBLOCK
+	SoLinger    = unix.SO_LINGER
+)

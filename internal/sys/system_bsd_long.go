@@ -1,0 +1,15 @@
+//go:build dragonfly || freebsd
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+// An fdWord is a word of the bitmaps of select(2): a C long.
+type fdWord = uintptr
+
+// Values of the system.
+const (
+	PipeBuf     = 512
+	MsgDontwait = unix.MSG_DONTWAIT
+	SoLinger    = unix.SO_LINGER
+)
