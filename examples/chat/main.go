@@ -17,7 +17,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -32,6 +31,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/socket"
 )
 
@@ -41,48 +41,21 @@ const (
 	// A client that leaves more than this many bytes unread is dropped: otherwise the server would have to store them, or
 	// everybody to wait.
 	maxUnsent = 64 << 10
-
-	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
-	acceptRetryDelay = time.Second
 )
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("chat: ")
-	flags := flag.NewFlagSet("chat", flag.ExitOnError)
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: chat [-listen HOST:PORT] [-idle DURATION]")
-		flags.PrintDefaults()
-	}
+	flags := program.Flags("chat", "[-listen HOST:PORT] [-idle DURATION]")
 	listen := flags.String("listen", "localhost:3490", "serve on `HOST:PORT`; port 0 picks a free one")
 	idle := flags.Duration("idle", 10*time.Minute, "drop a client that has said nothing for this `DURATION`; 0 is for ever")
-	flags.Parse(os.Args[1:])
-	if flags.NArg() > 0 {
-		log.Printf("unexpected argument %q", flags.Arg(0))
-		flags.Usage()
-		os.Exit(2)
-	}
+	program.Parse(flags)
 	if *idle <= 0 {
 		*idle = pyselect.Forever
 	}
-
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer stop()
-	signal.Ignore(unix.SIGPIPE)                                   // nobody has to read standard output
-	server, err := socket.CreateServer(*listen, socket.SOMAXCONN) // many clients may come at once
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer server.Close()
-	addr, err := server.Getsockname()
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(addr)
-	c := &chat{server: server, stdin: os.Stdin, stdout: os.Stdout, idle: *idle}
-	if err := c.serve(ctx); err != nil {
-		log.Fatal(err)
-	}
+	signal.Ignore(unix.SIGPIPE) // nobody has to read standard output
+	program.Serve(*listen, func(ctx context.Context, server *socket.Socket) error {
+		c := &chat{server: server, stdin: os.Stdin, stdout: os.Stdout, idle: *idle}
+		return c.serve(ctx)
+	})
 }
 
 type chat struct {
@@ -196,8 +169,8 @@ func (c *chat) accept() {
 	}
 	if err != nil {
 		// The server stays readable, and the loop would spin.
-		log.Printf("%v; next try in %v", err, acceptRetryDelay)
-		c.acceptAt = time.Now().Add(acceptRetryDelay)
+		program.LogAccept(err)
+		c.acceptAt = time.Now().Add(program.AcceptDelay)
 		return
 	}
 	sock.Setblocking(false)
@@ -269,7 +242,8 @@ func (c *chat) tellClients(but *client, line string) {
 	}
 }
 
-// show writes what standard output can take: a terminal or a pipe that is writable takes PIPE_BUF bytes without blocking.
+// show writes what standard output can take. A pipe that is writable takes PIPE_BUF bytes without blocking; a terminal may have
+// less room, and then the loop waits for whoever reads it.
 func (c *chat) show() {
 	n, err := c.stdout.Write(c.unshown.Bytes()[:min(c.unshown.Len(), pyselect.PIPE_BUF)])
 	c.unshown.Next(n)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
@@ -340,7 +341,7 @@ func TestManyClients(t *testing.T) {
 }
 
 func TestOutOfDescriptors(t *testing.T) {
-	progtest.OutOfDescriptors(t, acceptRetryDelay, func(c *net.TCPConn) {
+	progtest.OutOfDescriptors(t, program.AcceptDelay, func(c *net.TCPConn) {
 		fmt.Fprintln(c, "hello")
 		c.CloseWrite()
 		if _, err := io.ReadAll(c); err != nil {

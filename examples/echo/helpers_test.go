@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/pyselect/pyselect/internal/progtest"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
 )
 
 func TestMain(m *testing.M) { progtest.Main(m, main) }
@@ -35,12 +37,17 @@ func startServerWith(t *testing.T, fds int) (p *progtest.Program, addr string) {
 	return p, match[1]
 }
 
-// serveHere runs a server in this process until the returned function is called.
-func serveHere(t *testing.T, listener net.Listener) (stop func()) {
+// serveHere runs a server in this process, with a listener that is prepared, until the returned function is called.
+func serveHere(t *testing.T, prepare func(listener *socket.Socket)) (addr string, stop func()) {
+	listener, err := socket.CreateServer("127.0.0.1:0")
+	testkit.Check(t, err)
+	prepare(listener)
+	name, err := listener.Getsockname()
+	testkit.Check(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- serve(ctx, listener) }()
-	return func() {
+	return name.String(), func() {
 		t.Helper()
 		cancel()
 		if err := <-served; err != nil {

@@ -33,15 +33,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"log"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -50,6 +47,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/selectors"
 	"github.com/pyselect/pyselect/socket"
 )
@@ -78,46 +76,40 @@ const usage = `usage: ftp serve -listen HOST:PORT [-dir DIR] [-timeout DURATION]
 `
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("ftp: ")
 	command, args := "", os.Args[1:]
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
-	flags := flag.NewFlagSet("ftp "+command, flag.ExitOnError)
+	flags := program.Flags("ftp", "")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
 	}
-	var run func() error
+	var run func(ctx context.Context) error
 	operands := 1
 	switch command {
 	case "serve":
 		listen := flags.String("listen", "localhost:9000", "serve on `HOST:PORT`; port 0 picks a free one")
 		timeout := flags.Duration("timeout", time.Minute, "close a connection that has been idle for this `DURATION`; 0 is never")
 		dir := flags.String("dir", ".", "the `DIR` of the files; no other server may use it")
-		run = func() error { return serve(*listen, *dir, *timeout) }
+		run = func(ctx context.Context) error { return serve(ctx, *listen, *dir, *timeout) }
 		operands = 0
 	case "put":
 		connect := flags.String("connect", "localhost:9000", "upload to the server on `HOST:PORT`")
-		run = func() error { return put(*connect, flags.Arg(0)) }
+		run = func(ctx context.Context) error { return put(ctx, *connect, flags.Arg(0)) }
 	case "get":
 		connect := flags.String("connect", "localhost:9000", "download from the server on `HOST:PORT`")
 		dir := flags.String("dir", ".", "where to put the file, a `DIR`")
-		run = func() error { return get(*connect, *dir, flags.Arg(0)) }
+		run = func(ctx context.Context) error { return get(ctx, *connect, *dir, flags.Arg(0)) }
 	default:
 		flags.Usage()
 		os.Exit(2)
 	}
 	flags.Parse(args)
 	if flags.NArg() != operands {
-		log.Printf("%d arguments, want %d", flags.NArg(), operands)
-		flags.Usage()
-		os.Exit(2)
+		program.UsageError(flags, "%d arguments, want %d", flags.NArg(), operands)
 	}
-	if err := run(); err != nil {
-		log.Fatal(err)
-	}
+	program.Run(run)
 }
 
 type server struct {
@@ -148,9 +140,7 @@ type connection struct {
 }
 
 // serve is the command: it serves until it is interrupted.
-func serve(listen, dir string, timeout time.Duration) error {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer stop()
+func serve(ctx context.Context, listen, dir string, timeout time.Duration) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -462,9 +452,7 @@ func (s *server) open(name string) (*os.File, int64, error) {
 // that its upload has succeeded.
 func (c *connection) fail(err error) error {
 	log.Print(err)
-	linger := binary.NativeEndian.AppendUint32(nil, 1) // on, for 0 seconds
-	linger = binary.NativeEndian.AppendUint32(linger, 0)
-	return errors.Join(err, c.SetsockoptBytes(socket.SOL_SOCKET, socket.SO_LINGER, linger))
+	return errors.Join(err, c.SetLinger(true, 0))
 }
 
 var (
@@ -556,7 +544,7 @@ func (f *incoming) abort() {
 }
 
 // put is the command: it uploads a file.
-func put(addr, path string) error {
+func put(ctx context.Context, addr, path string) error {
 	name := filepath.Base(path)
 	if !validName(name) {
 		return fmt.Errorf("%q is no name that can be uploaded", name)
@@ -573,7 +561,7 @@ func put(addr, path string) error {
 		return err
 	}
 	defer file.Close()
-	return connected(addr, func(sock *socket.Socket) error {
+	return connected(ctx, addr, func(sock *socket.Socket) error {
 		if err := sock.Sendall(fmt.Appendf(nil, "put|%s|%d", name, info.Size())); err != nil {
 			return err
 		}
@@ -619,7 +607,7 @@ func confirmed(sock *socket.Socket) error {
 }
 
 // get is the command: it downloads a file.
-func get(addr, dir, name string) error {
+func get(ctx context.Context, addr, dir, name string) error {
 	if !validName(name) {
 		return fmt.Errorf("%q is no name that can be downloaded", name)
 	}
@@ -628,7 +616,7 @@ func get(addr, dir, name string) error {
 		return err
 	}
 	defer root.Close()
-	return connected(addr, func(sock *socket.Socket) error {
+	return connected(ctx, addr, func(sock *socket.Socket) error {
 		if err := sock.Sendall(fmt.Appendf(nil, "get|%s|0", name)); err != nil {
 			return err
 		}
@@ -705,14 +693,12 @@ func receive(sock *socket.Socket, n int) ([]byte, error) {
 }
 
 // connected calls f with a socket that is connected to the server, and makes an interrupt end what that waits for.
-func connected(addr string, f func(sock *socket.Socket) error) error {
-	sock, err := socket.CreateConnection(addr, patience)
+func connected(ctx context.Context, addr string, f func(sock *socket.Socket) error) error {
+	sock, err := program.Dial(ctx, addr, patience)
 	if err != nil {
 		return err
 	}
 	defer sock.Close()
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer stop()
 	defer context.AfterFunc(ctx, func() { sock.Close() })()
 	if err := f(sock); err != nil {
 		if ctx.Err() != nil {

@@ -666,12 +666,12 @@ func TestUsage(t *testing.T) {
 		{"put", "ftp: 0 arguments, want 1\nusage: ", 2},
 		{"get a b", "ftp: 2 arguments, want 1\nusage: ", 2},
 		{"serve -connect x", "flag provided but not defined: -connect\nusage: ", 2},
-		{"serve -listen nowhere", "ftp: socket: create_server: ", 1},
+		{"serve -listen nowhere", "ftp: socket.create_server: ", 1},
 		{"serve -listen 127.0.0.1:0 -dir /nowhere", "ftp: open /nowhere: no such file or directory\n", 1},
 		{"put -connect nowhere /nowhere", "ftp: stat /nowhere: no such file or directory\n", 1},
 		{"put -connect nowhere /", "ftp: \"/\" is no name that can be uploaded\n", 1},
 		{"put -connect nowhere /dev", "ftp: /dev is no regular file\n", 1},
-		{"get -connect nowhere file", "ftp: socket: create_connection: ", 1},
+		{"get -connect nowhere file", "ftp: dial tcp: ", 1},
 	} {
 		status, stdout, stderr := progtest.Start(t, strings.Fields(test.args)...).End(t)
 		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {

@@ -12,18 +12,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
-	"flag"
-	"fmt"
 	"log"
 	"os"
-	"os/signal"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/socket"
 )
 
@@ -36,45 +31,16 @@ const (
 	// How long a client that has its response may take to close the connection, and how many bytes it may send until then.
 	lingerTime = 2 * time.Second
 	maxDrain   = 4 << 20
-
-	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
-	acceptRetryDelay = time.Second
 )
 
 // The two ways in which an empty line ends a request.
 var eol1, eol2 = []byte("\n\n"), []byte("\n\r\n")
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("httpepoll: ")
-	flags := flag.NewFlagSet("httpepoll", flag.ExitOnError)
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: httpepoll [-listen HOST:PORT]")
-		flags.PrintDefaults()
-	}
+	flags := program.Flags("httpepoll", "[-listen HOST:PORT]")
 	listen := flags.String("listen", "localhost:8080", "serve on `HOST:PORT`; port 0 picks a free one")
-	flags.Parse(os.Args[1:])
-	if flags.NArg() > 0 {
-		log.Printf("unexpected argument %q", flags.Arg(0))
-		flags.Usage()
-		os.Exit(2)
-	}
-
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer stop()
-	serversocket, err := socket.CreateServer(*listen, socket.SOMAXCONN) // many clients may come at once
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer serversocket.Close()
-	addr, err := serversocket.Getsockname()
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(addr)
-	if err := serve(ctx, serversocket); err != nil {
-		log.Fatal(err)
-	}
+	program.Parse(flags)
+	program.Serve(*listen, serve)
 }
 
 // A lingerer has its response, and has to close the connection by the deadline.
@@ -118,9 +84,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 		delete(drained, fileno)
 	}
 	resetConnection := func(fileno int) {
-		linger := binary.NativeEndian.AppendUint32(nil, 1) // on, for 0 seconds
-		linger = binary.NativeEndian.AppendUint32(linger, 0)
-		connections[fileno].SetsockoptBytes(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+		connections[fileno].SetLinger(true, 0)
 		closeConnection(fileno)
 	}
 	// resetLate resets the connections of those who are late to close them, and returns when the next will be late.
@@ -163,9 +127,9 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 				}
 				if err != nil {
 					// The server stays readable, and the loop would spin.
-					log.Printf("%v; next try in %v", err, acceptRetryDelay)
+					program.LogAccept(err)
 					epoll.Modify(serversocket, 0)
-					acceptTimer.Reset(acceptRetryDelay)
+					acceptTimer.Reset(program.AcceptDelay)
 					continue
 				}
 				connection.Setblocking(false)

@@ -11,18 +11,13 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"flag"
-	"fmt"
 	"log"
 	"os"
-	"os/signal"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/socket"
 )
 
@@ -36,42 +31,13 @@ const (
 	// How long a client that has its answer may take to close the connection, and how many bytes it may send until then.
 	lingerTime = 2 * time.Second
 	maxDrain   = 4 << 20
-
-	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
-	acceptRetryDelay = time.Second
 )
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("pollserver: ")
-	flags := flag.NewFlagSet("pollserver", flag.ExitOnError)
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: pollserver [-listen HOST:PORT]")
-		flags.PrintDefaults()
-	}
+	flags := program.Flags("pollserver", "[-listen HOST:PORT]")
 	listen := flags.String("listen", "localhost:10001", "serve on `HOST:PORT`; port 0 picks a free one")
-	flags.Parse(os.Args[1:])
-	if flags.NArg() > 0 {
-		log.Printf("unexpected argument %q", flags.Arg(0))
-		flags.Usage()
-		os.Exit(2)
-	}
-
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer stop()
-	server, err := socket.CreateServer(*listen, socket.SOMAXCONN) // many clients may come at once
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer server.Close()
-	addr, err := server.Getsockname()
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(addr)
-	if err := serve(ctx, server); err != nil {
-		log.Fatal(err)
-	}
+	program.Parse(flags)
+	program.Serve(*listen, serve)
 }
 
 // A lingerer has its answer, and has to close the connection by the deadline.
@@ -121,9 +87,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 		delete(drained, fd)
 	}
 	resetConnection := func(fd int) {
-		linger := binary.NativeEndian.AppendUint32(nil, 1) // on, for 0 seconds
-		linger = binary.NativeEndian.AppendUint32(linger, 0)
-		fdToSocket[fd].SetsockoptBytes(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+		fdToSocket[fd].SetLinger(true, 0)
 		closeConnection(fd)
 	}
 	// resetLate resets the connections of those who are late to close them, and returns when the next will be late.
@@ -172,9 +136,9 @@ func serve(ctx context.Context, server *socket.Socket) error {
 				}
 				if err != nil {
 					// The server stays readable, and the loop would spin.
-					log.Printf("%v; next try in %v", err, acceptRetryDelay)
+					program.LogAccept(err)
 					poller.Unregister(server)
-					acceptTimer.Reset(acceptRetryDelay)
+					acceptTimer.Reset(program.AcceptDelay)
 					continue
 				}
 				connection.Setblocking(false)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
@@ -199,7 +200,7 @@ func TestManyClients(t *testing.T) {
 }
 
 func TestOutOfDescriptors(t *testing.T) {
-	progtest.OutOfDescriptors(t, acceptRetryDelay, func(c *net.TCPConn) { greetedLate(t, c) })
+	progtest.OutOfDescriptors(t, program.AcceptDelay, func(c *net.TCPConn) { greetedLate(t, c) })
 }
 
 func TestUsage(t *testing.T) { progtest.Usage(t, "pollserver") }

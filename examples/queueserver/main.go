@@ -10,17 +10,11 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
-	"log"
-	"os"
-	"os/signal"
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/socket"
 )
 
@@ -29,42 +23,13 @@ const (
 
 	// A client with this many messages in its queue is not read from until it has taken them all.
 	queueSize = 64
-
-	// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
-	acceptRetryDelay = time.Second
 )
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("queueserver: ")
-	flags := flag.NewFlagSet("queueserver", flag.ExitOnError)
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: queueserver [-listen HOST:PORT]")
-		flags.PrintDefaults()
-	}
+	flags := program.Flags("queueserver", "[-listen HOST:PORT]")
 	listen := flags.String("listen", "localhost:10000", "serve on `HOST:PORT`; port 0 picks a free one")
-	flags.Parse(os.Args[1:])
-	if flags.NArg() > 0 {
-		log.Printf("unexpected argument %q", flags.Arg(0))
-		flags.Usage()
-		os.Exit(2)
-	}
-
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer stop()
-	server, err := socket.CreateServer(*listen, socket.SOMAXCONN) // many clients may come at once
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer server.Close()
-	addr, err := server.Getsockname()
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(addr)
-	if err := serve(ctx, server); err != nil {
-		log.Fatal(err)
-	}
+	program.Parse(flags)
+	program.Serve(*listen, serve)
 }
 
 // serve is the loop, which ends when ctx is done.
@@ -120,9 +85,9 @@ func serve(ctx context.Context, server *socket.Socket) error {
 				case errors.Is(err, socket.ErrWouldBlock):
 				case err != nil:
 					// The server stays readable, and the loop would spin.
-					log.Printf("%v; next try in %v", err, acceptRetryDelay)
+					program.LogAccept(err)
 					inputs = remove(inputs, server)
-					acceptTimer.Reset(acceptRetryDelay)
+					acceptTimer.Reset(program.AcceptDelay)
 				default:
 					connection.Setblocking(false)
 					inputs = append(inputs, connection)

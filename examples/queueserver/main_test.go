@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
@@ -163,7 +164,7 @@ func TestManyClients(t *testing.T) {
 }
 
 func TestOutOfDescriptors(t *testing.T) {
-	progtest.OutOfDescriptors(t, acceptRetryDelay, func(c *net.TCPConn) {
+	progtest.OutOfDescriptors(t, program.AcceptDelay, func(c *net.TCPConn) {
 		exchange(t, c, []byte("hello"))
 		c.Close()
 	})

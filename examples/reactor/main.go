@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"container/heap"
 	"errors"
-	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -24,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/selectors"
 	"github.com/pyselect/pyselect/socket"
 )
@@ -58,9 +58,6 @@ const (
 	// A connection that has so much to send is not read from until its peer has taken some of it. In Twisted, a protocol
 	// has to arrange for that as a producer.
 	maxBuffered = 64 << 10
-
-	// When accept fails, because the process is out of descriptors for instance, the port accepts nothing for this long.
-	acceptRetryDelay = time.Second
 )
 
 // A Reactor waits for events and calls what handles them, one after another. Except CallFromThread, call its
@@ -271,9 +268,9 @@ func (p *Port) startReading() error {
 
 // pause stops accepting for a while: as long as accept fails the socket stays ready, and the loop would spin.
 func (p *Port) pause(cause error) {
-	log.Printf("%v; next try in %v", cause, acceptRetryDelay)
+	program.LogAccept(cause)
 	p.reactor.selector.Unregister(p.socket)
-	p.reactor.CallLater(acceptRetryDelay, func() {
+	p.reactor.CallLater(program.AcceptDelay, func() {
 		if err := p.startReading(); err != nil {
 			p.pause(err)
 		}
@@ -450,21 +447,10 @@ type EchoFactory struct {
 func (f *EchoFactory) BuildProtocol(socket.Addr) Protocol { return &Echo{factory: f} }
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("reactor: ")
-	flags := flag.NewFlagSet("reactor", flag.ExitOnError)
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: reactor [-listen HOST:PORT] [-idle DURATION]")
-		flags.PrintDefaults()
-	}
+	flags := program.Flags("reactor", "[-listen HOST:PORT] [-idle DURATION]")
 	listen := flags.String("listen", "localhost:8000", "serve on `HOST:PORT`; port 0 picks a free one")
 	idle := flags.Duration("idle", 0, "close a connection that has sent nothing for this `DURATION`; 0 is never")
-	flags.Parse(os.Args[1:])
-	if flags.NArg() > 0 {
-		log.Printf("unexpected argument %q", flags.Arg(0))
-		flags.Usage()
-		os.Exit(2)
-	}
+	program.Parse(flags)
 	if err := run(*listen, *idle); err != nil {
 		log.Fatal(err)
 	}

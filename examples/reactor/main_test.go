@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
@@ -133,7 +134,7 @@ func TestManyClients(t *testing.T) {
 
 // More clients than the server has descriptors wait until others are gone.
 func TestOutOfDescriptors(t *testing.T) {
-	progtest.OutOfDescriptors(t, acceptRetryDelay, func(c *net.TCPConn) {
+	progtest.OutOfDescriptors(t, program.AcceptDelay, func(c *net.TCPConn) {
 		roundTrip(t, c, []byte("hello"))
 		c.Close()
 	})
@@ -170,7 +171,7 @@ func TestUsage(t *testing.T) {
 		{"-listen 127.0.0.1:0 more", 2, "reactor: unexpected argument \"more\"\nusage: "},
 		{"-idle long", 2, "invalid value \"long\" for flag -idle: parse error\nusage: "},
 		{"-bind 127.0.0.1:0", 2, "flag provided but not defined: -bind\nusage: "},
-		{"-listen 127.0.0.1", 1, "reactor: socket: create_server: address 127.0.0.1: missing port in address\n"},
+		{"-listen 127.0.0.1", 1, "reactor: socket.create_server: address 127.0.0.1: missing port in address\n"},
 	} {
 		status, stdout, stderr := progtest.Start(t, strings.Fields(test.args)...).End(t)
 		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {

@@ -17,7 +17,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log"
 	"net/netip"
@@ -30,6 +29,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/selectors"
 	"github.com/pyselect/pyselect/socket"
 )
@@ -39,9 +39,6 @@ import (
 type BaseRequestHandler interface {
 	Handle(request *socket.Socket, clientAddress socket.Addr) error
 }
-
-// When accept fails, because the process is out of descriptors for instance, the server accepts nothing for this long.
-const acceptRetryDelay = time.Second
 
 // A TCPServer is what servers of connections have in common. It mirrors socketserver.TCPServer.
 type TCPServer struct {
@@ -116,9 +113,9 @@ func (s *TCPServer) handleRequestNoblock() {
 	}
 	if err != nil {
 		// Python says nothing, and spins, because the socket stays ready.
-		log.Printf("%v; next try in %v", err, acceptRetryDelay)
+		program.LogAccept(err)
 		select {
-		case <-time.After(acceptRetryDelay):
+		case <-time.After(program.AcceptDelay):
 		case <-s.shutdownRequest.Done():
 		}
 		return
@@ -295,27 +292,13 @@ func (MyServer) Handle(conn *socket.Socket, _ socket.Addr) error {
 }
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("socketserver: ")
+	flags := program.Flags("socketserver", "[-listen HOST:PORT] [-mode threading|forking] [-block-on-close]")
 	ServeForked(MyServer{})
 
-	flags := flag.NewFlagSet("socketserver", flag.ExitOnError)
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: socketserver [-listen HOST:PORT] [-mode threading|forking] [-block-on-close]")
-		flags.PrintDefaults()
-	}
 	listen := flags.String("listen", "localhost:8009", "serve on `HOST:PORT`; port 0 picks a free one")
 	mode := flags.String("mode", "threading", "`threading` or forking: what handles each client")
 	blockOnClose := flags.Bool("block-on-close", false, "at the first interrupt, wait until all clients have gone")
-	flags.Parse(os.Args[1:])
-	usageError := func(format string, argument string) {
-		log.Printf(format, argument)
-		flags.Usage()
-		os.Exit(2)
-	}
-	if flags.NArg() > 0 {
-		usageError("unexpected argument %q", flags.Arg(0))
-	}
+	program.Parse(flags)
 
 	var server server
 	var err error
@@ -325,7 +308,7 @@ func main() {
 	case "forking":
 		server, err = NewForkingTCPServer(*listen, MyServer{})
 	default:
-		usageError("unknown mode %q", *mode)
+		program.UsageError(flags, "unknown mode %q", *mode)
 	}
 	if err == nil {
 		err = serve(server, *blockOnClose)

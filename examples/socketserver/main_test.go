@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
@@ -297,7 +298,7 @@ func TestOutOfDescriptors(t *testing.T) {
 		conns[i] = progtest.Dial(t, addr)
 	}
 	exception := regexp.MustCompile(`^socketserver: exception occurred during processing of request from 127\.0\.0\.1:\d+: `)
-	complaint := regexp.MustCompile(`^socketserver: socket: accept: fd \d+: too many open files; next try in 1s\n$`)
+	complaint := regexp.MustCompile(`^socketserver: socket\.accept: fd \d+: too many open files; next try in 1s\n$`)
 	for {
 		line, err := server.Stderr.ReadString('\n')
 		if err != nil {
@@ -326,7 +327,7 @@ func TestOutOfDescriptors(t *testing.T) {
 			t.Errorf("the server complains %q", line)
 		}
 	}
-	if most := 1 + int(time.Since(begin)/acceptRetryDelay); status != 0 || complaints > most {
+	if most := 1 + int(time.Since(begin)/program.AcceptDelay); status != 0 || complaints > most {
 		t.Errorf("status %d, %d complaints, want at most %d", status, complaints, most)
 	}
 }

@@ -15,9 +15,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -26,7 +24,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"path"
 	"slices"
 	"strings"
@@ -35,6 +32,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/socket"
 )
 
@@ -63,28 +61,12 @@ var eol1, eol2 = []byte("\n\n"), []byte("\n\r\n")
 var errFlood = errors.New("the client goes on sending after the last response")
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("static: ")
-	flags := flag.NewFlagSet("static", flag.ExitOnError)
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: static [-listen HOST:PORT] [-root DIR] [-timeout DURATION]")
-		flags.PrintDefaults()
-	}
+	flags := program.Flags("static", "[-listen HOST:PORT] [-root DIR] [-timeout DURATION]")
 	listen := flags.String("listen", "localhost:8080", "serve on `HOST:PORT`; port 0 picks a free one")
 	dir := flags.String("root", ".", "serve the files of `DIR`")
 	timeout := flags.Duration("timeout", 30*time.Second, "close a connection that has been idle for this `DURATION`; 0 is never")
-	flags.Parse(os.Args[1:])
-	if flags.NArg() > 0 {
-		log.Printf("unexpected argument %q", flags.Arg(0))
-		flags.Usage()
-		os.Exit(2)
-	}
-
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer stop()
-	if err := run(ctx, *listen, *dir, *timeout); err != nil {
-		log.Fatal(err)
-	}
+	program.Parse(flags)
+	program.Run(func(ctx context.Context) error { return run(ctx, *listen, *dir, *timeout) })
 }
 
 type server struct {
@@ -330,9 +312,7 @@ func (c *connection) receive(buf []byte) error {
 
 // reset lets the client see the connection break off when it is closed, and the kernel forget what is still to be sent.
 func (c *connection) reset() error {
-	linger := binary.NativeEndian.AppendUint32(nil, 1) // on, for 0 seconds
-	linger = binary.NativeEndian.AppendUint32(linger, 0)
-	return c.SetsockoptBytes(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+	return c.SetLinger(true, 0)
 }
 
 func (c *connection) sendResponse() error {

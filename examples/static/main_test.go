@@ -676,7 +676,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{"more", "static: unexpected argument \"more\"\nusage: ", 2},
 		{"-bind 127.0.0.1:0", "flag provided but not defined: -bind\nusage: ", 2},
-		{"-listen nowhere", "static: socket: create_server: ", 1},
+		{"-listen nowhere", "static: socket.create_server: ", 1},
 		{"-listen 127.0.0.1:0 -root /nowhere", "static: open /nowhere: no such file or directory\n", 1},
 	} {
 		p := progtest.Start(t, strings.Fields(test.args)...)

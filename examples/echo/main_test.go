@@ -5,7 +5,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,8 +17,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
 )
 
 func TestDemo(t *testing.T) {
@@ -46,23 +47,16 @@ func TestListen(t *testing.T) {
 }
 
 func TestInterruptClosesAll(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	testkit.NoLeaks(t)
-	interrupt := serveHere(t, listener)
-	roundTrip(t, progtest.Dial(t, listener.Addr().String()), []byte("hello"))
-	progtest.SendUntilStuck(t, progtest.Dial(t, listener.Addr().String()))
+	addr, interrupt := serveHere(t, func(*socket.Socket) {})
+	roundTrip(t, progtest.Dial(t, addr), []byte("hello"))
+	progtest.SendUntilStuck(t, progtest.Dial(t, addr))
 	interrupt()
-	if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the listener is left open, closing it: %v", err)
-	}
 }
 
 func TestHalfClose(t *testing.T) {
 	server, addr := startServer(t)
-	for _, size := range []int{0, 1, maxPending, 3 << 20} {
+	for _, size := range []int{0, 1, maxUnsent, 3 << 20} {
 		c := progtest.Dial(t, addr)
 		data := progtest.Random(size)
 		sent := progtest.Send(c, data, c.CloseWrite)
@@ -79,21 +73,22 @@ func TestHalfClose(t *testing.T) {
 
 // The end of what clients send comes when the server still has to write most of it back.
 func TestHalfCloseBeforeReading(t *testing.T) {
+	const size = 16 << 10
+	addr, interrupt := serveHere(t, func(listener *socket.Socket) { // whose connections inherit this
+		testkit.Check(t, listener.Setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size))
+		testkit.Check(t, listener.Setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size))
+	})
+	defer interrupt()
 	smallBuffers := func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 16<<10)
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 16<<10)
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, size)
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 		})
 	}
-	listener, err := (&net.ListenConfig{Control: smallBuffers}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer serveHere(t, listener)()
-	data := progtest.Random(maxPending - 1) // the server never stops reading
+	data := progtest.Random(maxUnsent - 1) // the server never stops reading
 	var conns [10]*net.TCPConn
 	for i := range conns {
-		c, err := (&net.Dialer{Control: smallBuffers}).Dial("tcp", listener.Addr().String())
+		c, err := (&net.Dialer{Control: smallBuffers}).Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,8 +170,8 @@ func TestOutOfDescriptors(t *testing.T) {
 	for i := range conns {
 		conns[i] = progtest.Dial(t, addr)
 	}
-	const complaint = "echo: accept: too many open files; next try in 1s\n"
-	if line, err := server.Stderr.ReadString('\n'); line != complaint {
+	const complaint = "too many open files; next try in 1s\n"
+	if line, err := server.Stderr.ReadString('\n'); !strings.HasSuffix(line, complaint) {
 		t.Fatalf("the server complains %q, want %q: %v", line, complaint, err)
 	}
 	for _, c := range conns {
@@ -186,19 +181,38 @@ func TestOutOfDescriptors(t *testing.T) {
 	server.Process.Signal(os.Interrupt)
 	status, _, stderr := server.End(t)
 	complaints := 1 + strings.Count(stderr, complaint)
-	if most := 1 + int(time.Since(begin)/acceptRetryDelay); status != 0 || complaints > most {
+	if most := 1 + int(time.Since(begin)/program.AcceptDelay); status != 0 || complaints > most {
 		t.Errorf("status %d, %d complaints, want at most %d, stderr %q", status, complaints, most, stderr)
 	}
 }
 
 func TestConnect(t *testing.T) {
 	server, addr := startServer(t)
-	client := progtest.Start(t, "-connect", addr)
-	status, stdout, stderr := client.End(t)
-	if status != 0 || stderr != "" || !strings.HasSuffix(stdout, "\nall 5 connections are done\n") {
-		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	for _, n := range []string{"1", "5", "30"} {
+		client := progtest.Start(t, "-connect", addr, "-connections", n)
+		status, stdout, stderr := client.End(t)
+		if status != 0 || stderr != "" || !strings.HasSuffix(stdout, "\nall "+n+" connections are done\n") {
+			t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+		}
 	}
 	server.Stop(t, os.Interrupt)
+}
+
+// Many a server in a tutorial ends with its first client.
+func TestConnectOnce(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	testkit.Check(t, err)
+	client := progtest.Start(t, "-connect", listener.Addr().String(), "-connections", "1")
+	c, err := listener.Accept()
+	testkit.Check(t, err)
+	testkit.Check(t, listener.Close())
+	if _, err := io.Copy(c, c); err != nil {
+		t.Error(err)
+	}
+	c.Close()
+	if status, stdout, stderr := client.End(t); status != 0 || !strings.HasSuffix(stdout, "\nall 1 connections are done\n") {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
 }
 
 func TestConnectFails(t *testing.T) {
@@ -211,12 +225,15 @@ func TestConnectFails(t *testing.T) {
 			c.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, c)
 		}},
-		{"reset", `connection \d: (read|write): (connection reset by peer|broken pipe)`, func(_ *progtest.Program, c net.Conn) {
+		{"reset", `connection \d: socket.(recv|send): fd \d+: (connection reset by peer|broken pipe)`, func(_ *progtest.Program, c net.Conn) {
 			io.CopyN(io.Discard, c, 1)
 			c.(*net.TCPConn).SetLinger(0)
 		}},
 		{"changed", `connection \d: what comes back after 0 bytes is not what was sent`, func(_ *progtest.Program, c net.Conn) {
 			io.WriteString(c, "something else")
+			io.Copy(io.Discard, c)
+		}},
+		{"silent", `the server has been silent for 300ms: i/o timeout`, func(_ *progtest.Program, c net.Conn) {
 			io.Copy(io.Discard, c)
 		}},
 		{"interrupted", `interrupt signal received`, func(client *progtest.Program, c net.Conn) {
@@ -231,7 +248,8 @@ func TestConnectFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer listener.Close()
-			client := progtest.Start(t, "-connect", listener.Addr().String())
+			timeout := map[bool]string{true: "300ms", false: "30s"}[test.name == "silent"]
+			client := progtest.Start(t, "-connect", listener.Addr().String(), "-timeout", timeout)
 			c, err := listener.Accept() // the others wait in vain
 			if err != nil {
 				t.Fatal(err)
@@ -253,7 +271,8 @@ func TestUsage(t *testing.T) {
 		{"-listen 127.0.0.1:0 -connect 127.0.0.1:1", "echo: -listen and -connect exclude each other\nusage: "},
 		{"-listen 127.0.0.1:0 more", "echo: unexpected argument \"more\"\nusage: "},
 		{"more", "echo: unexpected argument \"more\"\nusage: "},
-		{"-listen=", "echo: the address is empty\nusage: "},
+		{"-connections 0", "echo: -connections is 0, want 1 or more\nusage: "},
+		{"-timeout 0s", "echo: -timeout is 0s, want more than 0\nusage: "},
 		{"-connect", "flag needs an argument: -connect\nusage: "},
 		{"-bind 127.0.0.1:0", "flag provided but not defined: -bind\nusage: "},
 	} {
