@@ -41,6 +41,17 @@ func watch(ep *pyselect.Epoll, f any) error {
 	return err
 }
 
+func Example_opError() {
+	withEpoll(func(ep *pyselect.Epoll) {
+		err := ep.Unregister(1 << 20)
+		var e *pyselect.OpError
+		if errors.As(err, &e) {
+			fmt.Println(e.Op, e.Fd) // like "epoll.register", 7
+		}
+	})
+	// Output: epoll.unregister 1048576
+}
+
 func Example_exceptions() {
 	withEpoll(func(ep *pyselect.Epoll) {
 		withPair(func(_ *selectors.DefaultSelector, a, _ *socket.Socket) {

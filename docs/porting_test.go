@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"os"
 	"os/signal"
 	"regexp"
@@ -22,17 +21,28 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
+// The program of README.
 func _() {
-	sel, _ := selectors.NewDefaultSelector()
-	listener, _ := net.Listen("tcp", "localhost:1234")
+	listener, err := socket.CreateServer("localhost:1234")
+	if err != nil {
+		log.Fatal(err)
+	}
+	listener.Setblocking(false)
+	sel, err := selectors.NewDefaultSelector()
+	if err != nil {
+		log.Fatal(err)
+	}
 	sel.Register(listener, selectors.EventRead, "somebody connects")
 	for ready, err := range selectors.Events(context.Background(), sel) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		conn, _ := listener.Accept()
-		fmt.Println(ready.Key.Data, conn.RemoteAddr())
-		conn.Close()
+		if conn, addr, err := listener.Accept(); err == nil {
+			fmt.Println(ready.Key.Data, addr)
+			conn.Close()
+		} else if !errors.Is(err, socket.ErrWouldBlock) { // which says that the client has gone
+			log.Fatal(err)
+		}
 	}
 }
 
