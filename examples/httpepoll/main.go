@@ -28,9 +28,7 @@ const (
 
 	maxRequest = 8 << 10 // bytes of a request, with the empty line
 
-	// How long a client that has its response may take to close the connection, and how many bytes it may send until then.
-	lingerTime = 2 * time.Second
-	maxDrain   = 4 << 20
+	maxDrain = 4 << 20 // bytes that a client that has its response may still send
 )
 
 // The two ways in which an empty line ends a request.
@@ -41,13 +39,6 @@ func main() {
 	listen := flags.String("listen", "localhost:8080", "serve on `HOST:PORT`; port 0 picks a free one")
 	program.Parse(flags)
 	program.Serve(*listen, serve)
-}
-
-// A lingerer has its response, and has to close the connection by the deadline.
-type lingerer struct {
-	fileno     int
-	connection *socket.Socket
-	deadline   time.Time
 }
 
 // serve is the loop, which ends when ctx is done.
@@ -74,7 +65,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 	requests := make(map[int][]byte)  // of those that have not sent all of it
 	responses := make(map[int][]byte) // what each of the others still has to get
 	drained := make(map[int]int)      // how much those who have it have sent since
-	var lingering []lingerer          // the first is the first to be late
+	var lingering program.Lingering
 	closeConnection := func(fileno int) {
 		epoll.Unregister(fileno)
 		connections[fileno].Close()
@@ -87,20 +78,6 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 		connections[fileno].SetLinger(true, 0)
 		closeConnection(fileno)
 	}
-	// resetLate resets the connections of those who are late to close them, and returns when the next will be late.
-	resetLate := func() time.Duration {
-		for ; len(lingering) > 0; lingering = lingering[1:] {
-			first := lingering[0]
-			if connections[first.fileno] != first.connection {
-				continue // it is closed
-			}
-			if left := time.Until(first.deadline); left > 0 {
-				return left
-			}
-			resetConnection(first.fileno)
-		}
-		return pyselect.Forever
-	}
 	defer func() {
 		for fileno := range connections {
 			closeConnection(fileno)
@@ -109,7 +86,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 
 	buf := make([]byte, 1024)
 	for {
-		events, err := epoll.Poll(resetLate(), -1)
+		events, err := epoll.Poll(lingering.ResetLate(connections, closeConnection), -1)
 		if errors.Is(err, os.ErrClosed) {
 			return nil
 		}
@@ -184,11 +161,8 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 				}
 				responses[fileno] = responses[fileno][n:]
 				if len(responses[fileno]) == 0 {
-					// To close it now would break it off, as the client may still be sending, and it might lose its response:
-					// the server says that this is all, and reads on until the client closes.
-					connection.Shutdown(socket.SHUT_WR)
 					epoll.Modify(fileno, pyselect.EPOLLIN)
-					lingering = append(lingering, lingerer{fileno, connection, time.Now().Add(lingerTime)})
+					lingering.Add(fileno, connection)
 				}
 
 			case mask&(pyselect.EPOLLHUP|pyselect.EPOLLERR) != 0:

@@ -186,7 +186,7 @@ func TestHalfClose(t *testing.T) {
 // Those who do not close the connection keep it for a while only, also when they go on sending.
 func TestClientsThatDoNotClose(t *testing.T) {
 	server, addr := progtest.Serve(t)
-	testkit.Duration(t, lingerTime, func() {
+	testkit.Duration(t, program.LingerTime, func() {
 		c := progtest.Dial(t, addr)
 		send(t, c, request)
 		receive(t, c, 200)

@@ -28,9 +28,7 @@ const (
 	writeOnly = pyselect.POLLOUT
 	gone      = pyselect.POLLHUP | pyselect.POLLERR | pyselect.POLLNVAL
 
-	// How long a client that has its answer may take to close the connection, and how many bytes it may send until then.
-	lingerTime = 2 * time.Second
-	maxDrain   = 4 << 20
+	maxDrain = 4 << 20 // bytes that a client that has its answer may still send
 )
 
 func main() {
@@ -38,13 +36,6 @@ func main() {
 	listen := flags.String("listen", "localhost:10001", "serve on `HOST:PORT`; port 0 picks a free one")
 	program.Parse(flags)
 	program.Serve(*listen, serve)
-}
-
-// A lingerer has its answer, and has to close the connection by the deadline.
-type lingerer struct {
-	fd       int
-	s        *socket.Socket
-	deadline time.Time
 }
 
 // serve is the loop, which ends when ctx is done.
@@ -78,7 +69,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 	fdToSocket := map[int]*socket.Socket{serverFd: server}
 	unsent := make(map[int]string) // what of the answer each client still has to get
 	drained := make(map[int]int)   // how much those who have it have sent
-	var lingering []lingerer       // the first is the first to be late
+	var lingering program.Lingering
 	closeConnection := func(fd int) {
 		poller.Unregister(fd)
 		fdToSocket[fd].Close()
@@ -90,20 +81,6 @@ func serve(ctx context.Context, server *socket.Socket) error {
 		fdToSocket[fd].SetLinger(true, 0)
 		closeConnection(fd)
 	}
-	// resetLate resets the connections of those who are late to close them, and returns when the next will be late.
-	resetLate := func() time.Duration {
-		for ; len(lingering) > 0; lingering = lingering[1:] {
-			first := lingering[0]
-			if fdToSocket[first.fd] != first.s {
-				continue // it is closed
-			}
-			if left := time.Until(first.deadline); left > 0 {
-				return left
-			}
-			resetConnection(first.fd)
-		}
-		return pyselect.Forever
-	}
 	defer func() {
 		for fd := range unsent {
 			closeConnection(fd)
@@ -112,7 +89,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 
 	buf := make([]byte, 1024)
 	for {
-		events, err := poller.Poll(resetLate())
+		events, err := poller.Poll(lingering.ResetLate(fdToSocket, closeConnection))
 		if err != nil {
 			return err
 		}
@@ -175,11 +152,8 @@ func serve(ctx context.Context, server *socket.Socket) error {
 				}
 				unsent[fd] = unsent[fd][n:]
 				if unsent[fd] == "" {
-					// To close it now would break it off, as the client may still be sending, and it might lose its answer:
-					// the server says that this is all, and reads on until the client closes.
-					s.Shutdown(socket.SHUT_WR)
 					poller.Modify(s, readOnly)
-					lingering = append(lingering, lingerer{fd, s, time.Now().Add(lingerTime)})
+					lingering.Add(fd, s)
 				}
 
 			case mask&gone != 0:

@@ -142,7 +142,7 @@ func TestUrgentData(t *testing.T) {
 // Those who do not close the connection keep it for a while only, also when they go on sending.
 func TestClientsThatDoNotClose(t *testing.T) {
 	server, addr := progtest.Serve(t)
-	testkit.Duration(t, lingerTime, func() {
+	testkit.Duration(t, program.LingerTime, func() {
 		silent, c := progtest.Dial(t, addr), progtest.Dial(t, addr)
 		greeted(t, c)
 		closed(t, c)
