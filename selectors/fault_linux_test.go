@@ -167,16 +167,16 @@ func TestUnregisterFails(t *testing.T) {
 // While the kernel's set cannot be rebuilt, the old one stays, and waits go on.
 func TestRebuildFails(t *testing.T) {
 	for _, test := range []struct {
+		name  string
 		call  uintptr
 		errno unix.Errno
-		text  string
 	}{
-		{unix.SYS_EPOLL_CREATE1, unix.EMFILE, "epoll_create1"},
-		{unix.SYS_EPOLL_CREATE1, unix.ENOMEM, "epoll_create1"},
-		{unix.SYS_EPOLL_CTL, unix.ENOMEM, "epoll_ctl"},
-		{unix.SYS_EPOLL_CTL, unix.ENOSPC, "epoll_ctl"}, // both sets count for max_user_watches
+		{"epoll_create1", unix.SYS_EPOLL_CREATE1, unix.EMFILE},
+		{"epoll_create1", unix.SYS_EPOLL_CREATE1, unix.ENOMEM},
+		{"epoll_ctl", unix.SYS_EPOLL_CTL, unix.ENOMEM},
+		{"epoll_ctl", unix.SYS_EPOLL_CTL, unix.ENOSPC}, // both sets count for max_user_watches
 	} {
-		t.Run(test.text+"/"+unix.ErrnoName(test.errno), func(t *testing.T) {
+		t.Run(test.name+"/"+unix.ErrnoName(test.errno), func(t *testing.T) {
 			sel := newEpollSelector(t)
 			a, b := testkit.Socketpair(t)
 			register(t, sel, b, read, nil)
@@ -283,7 +283,7 @@ func TestSelectFails(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
 		a, b := testkit.Socketpair(t)
 		for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM, unix.ENOMEM} {
-			faults := map[string]testkit.Fault{"poll": {Call: unix.SYS_PPOLL, Errno: errno}}
+			fault := testkit.Fault{Call: unix.SYS_PPOLL, Errno: errno}
 			timeouts := []time.Duration{time.Millisecond, 20 * time.Millisecond, pyselect.Forever}
 			if strings.HasSuffix(k.name, "together") && !k.kernel {
 				timeouts = timeouts[:2] // the system calls are made when something is ready or the time is over
@@ -291,37 +291,32 @@ func TestSelectFails(t *testing.T) {
 			if k.name == "epoll in the kernel" {
 				timeouts = timeouts[2:] // the others use epoll_pwait2
 			}
-			if epoll, ok := sel.(*selectors.EpollSelector); ok {
-				// Go's poller has another descriptor.
-				faults = map[string]testkit.Fault{"epoll_pwait": {
-					Call: unix.SYS_EPOLL_PWAIT, Args: testkit.Args{0: epollOf(t, epoll)}, Errno: errno,
-				}}
-			} else if k.strict {
-				faults = map[string]testkit.Fault{"select": {Call: unix.SYS_PSELECT6, Errno: errno}}
-			}
 			register(t, sel, a, read, nil)
-			for name, fault := range faults {
-				if name == "epoll_pwait" { // fetches what is ready, and does not wait for it
-					testkit.Write(t, b, "x")
-				}
-				fault.Run(t, func() {
-					for _, timeout := range timeouts {
-						ready, err := sel.Select(timeout)
-						wantError(t, err, errno, "selectors.select: ")
-						if len(ready) > 0 {
-							t.Errorf("ready beside the error: %v", pairs(ready))
-						}
+			epoll, isEpoll := sel.(*selectors.EpollSelector)
+			switch {
+			case isEpoll: // Go's poller has another descriptor
+				fault = testkit.Fault{Call: unix.SYS_EPOLL_PWAIT, Args: testkit.Args{0: epollOf(t, epoll)}, Errno: errno}
+				testkit.Write(t, b, "x") // the call fetches what is ready, and does not wait for it
+			case k.strict:
+				fault.Call = unix.SYS_PSELECT6
+			}
+			fault.Run(t, func() {
+				for _, timeout := range timeouts {
+					ready, err := sel.Select(timeout)
+					wantError(t, err, errno, "selectors.select: ")
+					if len(ready) > 0 {
+						t.Errorf("ready beside the error: %v", pairs(ready))
 					}
-				})
-				if name == "epoll_pwait" {
-					testkit.Drain(t, a)
 				}
-				testkit.Duration(t, time.Millisecond, func() { selects(t, sel, time.Millisecond) })
-				s := beginSelect(t, sel, pyselect.Forever)
-				testkit.Write(t, b, "x")
-				s.ends(t, a, read)
+			})
+			if isEpoll {
 				testkit.Drain(t, a)
 			}
+			testkit.Duration(t, time.Millisecond, func() { selects(t, sel, time.Millisecond) })
+			s := beginSelect(t, sel, pyselect.Forever)
+			testkit.Write(t, b, "x")
+			s.ends(t, a, read)
+			testkit.Drain(t, a)
 			unregister(t, sel, a)
 		}
 	})
