@@ -55,7 +55,7 @@ func (s *Socket) control(name string, f func(fd int) error) error {
 func (s *Socket) try(o *operation, a args) (n int, addr unix.Sockaddr, err error) {
 	s.mu.RLock()
 	fd := s.fd
-	if fd < 0 {
+	if !s.open {
 		s.mu.RUnlock()
 		return 0, nil, opError(o.name, -1, os.ErrClosed)
 	}
@@ -106,9 +106,14 @@ func (s *Socket) wait(o *operation, a args, deadline sys.Deadline) (n int, addr 
 		return 0, nil, opError(o.name, fd, p.why(os.ErrDeadlineExceeded))
 	}
 	defer w.turn.Leave()
-	w.limit(deadline)
 	w.op, w.args = o, a
+	w.limit(deadline)
 	ended := w.park(w.attempt)
+	for ended != nil && w.kicked.Swap(false) {
+		w.limited = true // by the kick
+		w.limit(deadline)
+		ended = w.park(w.attempt)
+	}
 	n, addr, err = w.n, w.addr, w.err
 	w.args, w.addr, w.err = args{}, nil, nil // which would keep the caller's memory alive
 	switch {

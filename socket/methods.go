@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
@@ -162,12 +163,15 @@ func sendtoCall(fd int, a args) (int, unix.Sockaddr, error) {
 
 // data returns the arguments of a call with a buffer and flags.
 func data(p []byte, flags []int) args {
-	a := args{p: p[:min(len(p), 1<<30)]} // some systems refuse 2 GB and more
+	a := args{p: part(p)}
 	for _, flag := range flags {
 		a.flags |= flag
 	}
 	return a
 }
+
+// part returns what is not too much for one call: some systems refuse 2 GB and more.
+func part(p []byte) []byte { return p[:min(len(p), 1<<30)] }
 
 // Recv receives up to len(p) bytes, or one datagram, of which it drops what does not fit. Zero bytes of a stream mean that
 // the peer has shut it down, without an error, as in Python. With MSG_TRUNC, n may be the length of the whole datagram, more than
@@ -191,14 +195,26 @@ func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from Addr, err error) 
 	return n, fromSockaddr(addr), err
 }
 
-// Send sends bytes of p, as many as possible at once, and returns how many, or one datagram. It does not allocate. It
-// mirrors socket.send.
+// Send sends p, or one datagram, and returns how many bytes that were. A blocking socket waits until all of p is sent. One that is
+// non-blocking or has a timeout, or with MSG_DONTWAIT among the flags, sends as many bytes as possible at once, which may be less.
+// Send does not allocate. It mirrors socket.send.
 //
 // The error is ErrWouldBlock if nothing can be sent now and the socket is non-blocking or the flags have MSG_DONTWAIT, and
-// unix.EPIPE if the peer is gone.
+// unix.EPIPE if the peer is gone. If a part of p was sent before the error, n says how much. What two goroutines send at the same
+// time may be mixed if it does not fit at once.
 func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
-	n, _, err = s.do(sendOp, data(p, flags))
-	return n, err
+	return s.send(sendOp, p, data(p, flags))
+}
+
+// send performs an operation that sends p, and once more if a blocking socket has sent a part of p.
+func (s *Socket) send(o *operation, p []byte, a args) (sent int, err error) {
+	for {
+		n, _, err := s.do(o, a)
+		if sent += n; err != nil || sent >= len(p) || a.flags&MSG_DONTWAIT != 0 || s.Gettimeout() != pyselect.Forever {
+			return sent, err
+		}
+		a.p = part(p[sent:])
+	}
 }
 
 // Sendall sends all of p, and waits as often as that needs; the timeout is for all of it. After an error, also of a
@@ -222,7 +238,7 @@ func (s *Socket) Sendall(p []byte, flags ...int) error {
 	}
 }
 
-// Sendto sends a datagram to an address and returns how many bytes that were. It mirrors socket.sendto.
+// Sendto is Send to an address, of a datagram. It mirrors socket.sendto.
 //
 // The error is os.ErrInvalid if addr is no valid address, or that of Send.
 func (s *Socket) Sendto(p []byte, addr Addr, flags ...int) (n int, err error) {
@@ -230,13 +246,21 @@ func (s *Socket) Sendto(p []byte, addr Addr, flags ...int) (n int, err error) {
 	if a.to, err = sockaddr(addr); err != nil {
 		return 0, s.control("socket.sendto", func(int) error { return err })
 	}
-	n, _, err = s.do(sendtoOp, a)
-	return n, err
+	return s.send(sendtoOp, p, a)
 }
 
-// Shutdown ends one direction of a connection, or both: SHUT_RD, SHUT_WR or SHUT_RDWR. It mirrors socket.shutdown.
+// Shutdown ends one direction of a connection, or both: SHUT_RD, SHUT_WR or SHUT_RDWR. An operation that waits tries again and finds
+// that. It mirrors socket.shutdown.
 func (s *Socket) Shutdown(how int) error {
-	return s.control("socket.shutdown", func(fd int) error { return unix.Shutdown(fd, how) })
+	err := s.control("socket.shutdown", func(fd int) error { return unix.Shutdown(fd, how) })
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if p := s.poller; err == nil && p != nil {
+		// The kernel does not make a Unix socket writable then.
+		p.read.kick()
+		p.write.kick()
+	}
+	return err
 }
 
 // Getsockname returns the socket's own address. It mirrors socket.getsockname.

@@ -4,6 +4,7 @@ package socket
 
 import (
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +27,7 @@ type waiter struct {
 	limited     bool                              // a deadline is set
 	park        func(func(fd uintptr) bool) error // calls the function until it returns true, whenever the socket is ready
 	attempt     func(fd uintptr) bool             // tries op again, and says whether that is over
+	kicked      atomic.Bool                       // park has to try again: its deadline is in the past for this reason
 
 	op   *operation
 	args args
@@ -38,7 +40,7 @@ type waiter struct {
 func (s *Socket) startPolling(op string) (fd int, p *poller, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.fd < 0 {
+	if !s.open {
 		return -1, nil, opError(op, -1, os.ErrClosed)
 	}
 	if s.poller == nil {
@@ -84,6 +86,12 @@ func (w *waiter) limit(deadline sys.Deadline) {
 		w.setDeadline(time.Time{})
 	}
 	w.limited = deadline != sys.Never
+}
+
+// kick lets the operation that waits try again, also if the socket does not become ready.
+func (w *waiter) kick() {
+	w.kicked.Store(true)
+	w.setDeadline(time.Unix(0, 0))
 }
 
 // close ends all waits.

@@ -23,12 +23,12 @@ import (
 //
 // All methods are safe for concurrent use. Operations that wait for the same direction queue for it, each until its own
 // timeout is over. After Close or Detach, every method that has an error returns one that is os.ErrClosed, except Close.
-// A Socket that becomes unreachable is closed. Its zero value is not usable: New and the other functions of this package make
-// one.
+// A Socket that becomes unreachable is closed. The zero Socket is a closed one.
 type Socket struct {
 	mu      sync.RWMutex // held for reading by system calls, none of which waits, so that the descriptor stays what it is
-	fd      int          // or -1
-	poller  *poller      // nil until an operation had to wait
+	fd      int          // valid while the socket is open
+	open    bool
+	poller  *poller // nil until an operation had to wait
 	cleanup runtime.Cleanup
 	timeout atomic.Int64 // of operations, a time.Duration
 }
@@ -106,7 +106,7 @@ func FromConn(c syscall.Conn) (s *Socket, err error) {
 }
 
 func newOwner(fd int) *Socket {
-	s := &Socket{fd: fd}
+	s := &Socket{fd: fd, open: true}
 	s.timeout.Store(int64(pyselect.Forever))
 	s.cleanup = runtime.AddCleanup(s, func(fd int) { unix.Close(fd) }, fd)
 	return s
@@ -162,11 +162,11 @@ func (s *Socket) Detach() (int, error) { return s.release("socket.detach") }
 // release ends all waits and the ownership of the descriptor.
 func (s *Socket) release(op string) (int, error) {
 	s.mu.Lock()
-	fd, p := s.fd, s.poller
-	s.fd, s.poller = -1, nil
+	fd, p, wasOpen := s.fd, s.poller, s.open
+	s.open, s.poller = false, nil
 	s.cleanup.Stop()
 	s.mu.Unlock()
-	if fd < 0 {
+	if !wasOpen {
 		return -1, opError(op, -1, os.ErrClosed)
 	}
 	if p != nil {
@@ -179,7 +179,7 @@ func (s *Socket) release(op string) (int, error) {
 func (s *Socket) Fileno() (int, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.fd < 0 {
+	if !s.open {
 		return -1, opError("socket.fileno", -1, os.ErrClosed)
 	}
 	return s.fd, nil

@@ -3,6 +3,7 @@
 package socket_test
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"net/netip"
@@ -277,6 +278,22 @@ func TestClosed(t *testing.T) {
 	if testkit.IsOpen(fd) {
 		t.Errorf("descriptor %d is open after Close", fd)
 	}
+	wantClosed(t, s)
+}
+
+// The zero Socket is a closed one, and does not close standard input.
+func TestZeroSocket(t *testing.T) {
+	testkit.NoLeaks(t)
+	var connection struct{ socket.Socket }
+	wantClosed(t, &connection.Socket)
+	check(t, connection.Close())
+	if !testkit.IsOpen(0) {
+		t.Error("standard input is closed")
+	}
+}
+
+func wantClosed(t *testing.T, s *socket.Socket) {
+	t.Helper()
 	addr := netip.MustParseAddrPort("127.0.0.1:1")
 	for _, op := range waits {
 		wantError(t, op.call(s), os.ErrClosed, op.name)
@@ -516,5 +533,106 @@ func TestSetLingerResets(t *testing.T) {
 	check(t, s.Close())
 	if _, err := server.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
 		t.Errorf("the other end reads %v, want %v", err, unix.ECONNRESET)
+	}
+}
+
+// As send(2) of a blocking descriptor, Send of a blocking socket returns when all is sent.
+func TestSendSendsAll(t *testing.T) {
+	data := bytes.Repeat([]byte("spam and eggs "), 1<<18)
+	for _, test := range []struct {
+		name    string
+		timeout time.Duration
+		flags   []int
+		all     bool
+	}{
+		{"blocking", pyselect.Forever, nil, true},
+		{"with a timeout", time.Minute, nil, false},
+		{"non-blocking", 0, nil, false},
+		{"MSG_DONTWAIT", pyselect.Forever, []int{socket.MSG_DONTWAIT}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			a, b := pair(t)
+			check(t, a.Settimeout(test.timeout))
+			var n int
+			var err error
+			call := testkit.Go(t, func() { n, err = a.Send(data, test.flags...) })
+			var received bytes.Buffer
+			if test.all {
+				call.Blocked()
+				buf := make([]byte, 1<<16)
+				for received.Len() < len(data) {
+					n, err := b.Recv(buf)
+					check(t, err)
+					received.Write(buf[:n])
+				}
+			}
+			call.Wait()
+			check(t, err)
+			if n == 0 || (n == len(data)) != test.all {
+				t.Errorf("sent %d of %d bytes", n, len(data))
+			}
+			if test.all && !bytes.Equal(received.Bytes(), data) {
+				t.Error("what was received is not what was sent")
+			}
+		})
+	}
+}
+
+// What ends a blocking Send in the middle is its error, beside the number of bytes that were sent.
+func TestSendEndsInTheMiddle(t *testing.T) {
+	for name, test := range map[string]struct {
+		end  func(a, b *socket.Socket) error
+		want error
+	}{
+		"Close":            {func(a, _ *socket.Socket) error { return a.Close() }, os.ErrClosed},
+		"the peer is gone": {func(_, b *socket.Socket) error { return b.Close() }, unix.EPIPE},
+		"Shutdown":         {func(a, _ *socket.Socket) error { return a.Shutdown(socket.SHUT_WR) }, unix.EPIPE},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			a, b := pair(t)
+			var n int
+			var err error
+			call := testkit.Go(t, func() { n, err = a.Send(make([]byte, 1<<22)) })
+			_, peeked := b.Recv(make([]byte, 1), socket.MSG_PEEK)
+			check(t, peeked)
+			call.Blocked()
+			check(t, test.end(a, b))
+			call.Wait()
+			if wantError(t, err, test.want); n == 0 || n == 1<<22 {
+				t.Errorf("%d bytes were sent", n)
+			}
+		})
+	}
+}
+
+// Two Sends at the same time both send all.
+func TestSendsAtTheSameTime(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	const size = 1 << 21
+	var calls []*testkit.Call
+	for _, c := range []byte{1, 2} {
+		data := bytes.Repeat([]byte{c}, size)
+		calls = append(calls, testkit.Go(t, func() {
+			if n, err := a.Send(data); n != size || err != nil {
+				t.Errorf("sent %d bytes, %v", n, err)
+			}
+		}).Blocked())
+	}
+	buf, counts := make([]byte, 1<<16), [3]int{}
+	for counts[1]+counts[2] < 2*size {
+		n, err := b.Recv(buf)
+		check(t, err)
+		for _, c := range buf[:n] {
+			counts[c]++
+		}
+	}
+	for _, call := range calls {
+		call.Wait()
+	}
+	if counts != [3]int{0, size, size} {
+		t.Errorf("received %v bytes", counts)
 	}
 }
