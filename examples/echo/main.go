@@ -51,11 +51,7 @@ func main() {
 		if *connectAddr != "" {
 			return connect(ctx, *connectAddr, *connections, *timeout)
 		}
-		listener, err := socket.CreateServer(cmp.Or(*listenAddr, "127.0.0.1:0"))
-		if err != nil {
-			return err
-		}
-		addr, err := listener.Getsockname()
+		listener, addr, err := program.Listen(cmp.Or(*listenAddr, "127.0.0.1:0"))
 		if err != nil {
 			return err
 		}

@@ -110,17 +110,7 @@ func TestHalfCloseBeforeReading(t *testing.T) {
 // More connections are reset than the server has descriptors, and another one lives through it all.
 func TestReset(t *testing.T) {
 	server, addr := startServerWith(t, fewFds)
-	other := progtest.Dial(t, addr)
-	for i := range 50 {
-		c := progtest.Dial(t, addr)
-		roundTrip(t, c, []byte("hello"))
-		if i%10 == 0 {
-			progtest.SendUntilStuck(t, c)
-		}
-		progtest.Reset(c)
-		roundTrip(t, other, progtest.Random(10000))
-	}
-	server.Stop(t, os.Interrupt)
+	progtest.Resets(t, server, addr, func(c *net.TCPConn, data []byte) { roundTrip(t, c, data) })
 }
 
 func TestGreedyClients(t *testing.T) {

@@ -97,20 +97,9 @@ func TestHalfClose(t *testing.T) {
 
 // More connections are reset than the server has descriptors, and another one lives through it all.
 func TestReset(t *testing.T) {
-	const fds = 20
-	server := progtest.StartWith(t, fds, "-listen", "127.0.0.1:0")
+	server := progtest.StartWith(t, 20, "-listen", "127.0.0.1:0")
 	addr := server.Line(t)
-	other := progtest.Dial(t, addr)
-	for i := range 2 * fds {
-		c := progtest.Dial(t, addr)
-		exchange(t, c, []byte("hello"))
-		if i%20 == 0 {
-			progtest.SendUntilStuck(t, c)
-		}
-		progtest.Reset(c)
-		exchange(t, other, progtest.Random(10000))
-	}
-	server.Stop(t, os.Interrupt)
+	progtest.Resets(t, server, addr, func(c *net.TCPConn, data []byte) { exchange(t, c, data) })
 }
 
 func TestClientsThatDoNotRead(t *testing.T) {

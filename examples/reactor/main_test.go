@@ -92,17 +92,7 @@ func TestHalfClose(t *testing.T) {
 func TestReset(t *testing.T) {
 	server := progtest.StartWith(t, fewFds, "-listen", "127.0.0.1:0")
 	addr := server.Line(t)
-	other := progtest.Dial(t, addr)
-	for i := range 50 {
-		c := progtest.Dial(t, addr)
-		roundTrip(t, c, []byte("hello"))
-		if i%10 == 0 {
-			progtest.SendUntilStuck(t, c)
-		}
-		progtest.Reset(c)
-		roundTrip(t, other, progtest.Random(10000))
-	}
-	server.Stop(t, os.Interrupt)
+	progtest.Resets(t, server, addr, func(c *net.TCPConn, data []byte) { roundTrip(t, c, data) })
 }
 
 func TestNeverReads(t *testing.T) {

@@ -254,6 +254,23 @@ func Usage(t testing.TB, name string) {
 	}
 }
 
+// Resets resets more connections than a server has descriptors, of which there must be fewer than 50. Another connection lives
+// through it all.
+func Resets(t *testing.T, server *Program, addr string, exchange func(c *net.TCPConn, data []byte)) {
+	t.Helper()
+	other := Dial(t, addr)
+	for i := range 50 {
+		c := Dial(t, addr)
+		exchange(c, []byte("hello"))
+		if i%10 == 0 {
+			SendUntilStuck(t, c)
+		}
+		Reset(c)
+		exchange(other, Random(10000))
+	}
+	server.Stop(t, os.Interrupt)
+}
+
 // OutOfDescriptors checks that clients who are too many for the descriptors of the server under test wait until others are
 // gone, and that the server complains once for each time that it tries again. To talk has to end a connection.
 func OutOfDescriptors(t testing.TB, retryDelay time.Duration, talk func(c *net.TCPConn)) {

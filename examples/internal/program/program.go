@@ -59,18 +59,28 @@ func Run(main func(ctx context.Context) error) {
 // Serve runs a server until it is interrupted: it listens at an address, prints which that is, and serves.
 func Serve(address string, serve func(ctx context.Context, server *socket.Socket) error) {
 	Run(func(ctx context.Context) error {
-		server, err := socket.CreateServer(address, socket.SOMAXCONN) // many clients may come at once
+		server, addr, err := Listen(address)
 		if err != nil {
 			return err
 		}
 		defer server.Close()
-		addr, err := server.Getsockname()
-		if err != nil {
-			return err
-		}
 		fmt.Println(addr)
 		return serve(ctx, server)
 	})
+}
+
+// Listen returns a socket that listens at an address, and which that is.
+func Listen(address string) (*socket.Socket, socket.Addr, error) {
+	server, err := socket.CreateServer(address, socket.SOMAXCONN) // many clients may come at once
+	if err != nil {
+		return nil, nil, err
+	}
+	addr, err := server.Getsockname()
+	if err != nil {
+		server.Close()
+		return nil, nil, err
+	}
+	return server, addr, nil
 }
 
 // Dial connects to a server, as socket.CreateConnection does, but an interrupt ends it.
