@@ -25,7 +25,12 @@ func TestSpecialFiles(t *testing.T) {
 			}{
 				{"ppoll", func(_ *testing.T, s testkit.Special) waitFunc {
 					fds := []unix.PollFd{{Fd: int32(s.Fd), Events: int16(s.Events)}}
-					return func(timeout time.Duration) (int, error) { return unix.Poll(fds, int(timeout/time.Millisecond)) }
+					return func(timeout time.Duration) (n int, err error) {
+						for err = unix.EINTR; err == unix.EINTR; { // a signal of Go's runtime may come
+							n, err = unix.Poll(fds, int(timeout/time.Millisecond))
+						}
+						return n, err
+					}
 				}},
 				{"Select", func(_ *testing.T, s testkit.Special) waitFunc {
 					return func(timeout time.Duration) (int, error) {
