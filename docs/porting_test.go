@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"regexp"
 	"testing"
@@ -23,7 +25,7 @@ import (
 
 // The program of README.
 func _() {
-	listener, err := socket.CreateServer("localhost:1234")
+	listener, err := socket.CreateServer("localhost:1234", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -169,7 +171,7 @@ func Example_partialSend() {
 	// and now nothing: true
 }
 
-func beginConnect(sel selectors.BaseSelector, conn *socket.Socket, addr socket.Addr) error {
+func beginConnect(sel selectors.BaseSelector, conn *socket.Socket, addr net.Addr) error {
 	conn.Setblocking(false)
 	if errno := conn.ConnectEx(addr); errno != 0 && errno != unix.EINPROGRESS {
 		return errno
@@ -188,7 +190,7 @@ func connected(conn *socket.Socket) error {
 
 func Example_nonBlockingConnect() {
 	withSelector(func(sel *selectors.DefaultSelector) error {
-		server, err := socket.CreateServer("127.0.0.1:0")
+		server, err := socket.CreateServer("127.0.0.1:0", nil)
 		if err != nil {
 			return err
 		}
@@ -207,6 +209,36 @@ func Example_nonBlockingConnect() {
 		return nil
 	})
 	// Output: <nil>
+}
+
+func startChild(sock *socket.Socket) (*exec.Cmd, error) {
+	fd, err := sock.Detach()
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "socket")
+	defer file.Close()
+	if err := unix.SetNonblock(fd, false); err != nil {
+		return nil, err
+	}
+	child := exec.Command("cat")
+	child.Stdin, child.Stdout = file, file
+	return child, child.Start()
+}
+
+func Example_childProcess() {
+	withPair(func(_ *selectors.DefaultSelector, sock, peer *socket.Socket) {
+		child, err := startChild(sock)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		peer.Sendall([]byte("spam"))
+		peer.Shutdown(socket.SHUT_WR)
+		data, err := io.ReadAll(peer)
+		fmt.Printf("%q %v %v\n", data, err, child.Wait())
+	})
+	// Output: "spam" <nil> <nil>
 }
 
 func Example_thread() {
@@ -406,7 +438,7 @@ func TestServer(t *testing.T) {
 	stdout := os.Stdout
 	os.Stdout = w
 	withPair(func(sel *selectors.DefaultSelector, _, _ *socket.Socket) {
-		server, err := socket.CreateServer("127.0.0.1:0")
+		server, err := socket.CreateServer("127.0.0.1:0", nil)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -415,7 +447,7 @@ func TestServer(t *testing.T) {
 		go func() {
 			defer cancel()
 			addr, _ := server.Getsockname()
-			client, err := socket.CreateConnection(addr.String())
+			client, err := socket.CreateConnection(addr.String(), nil)
 			if err != nil {
 				log.Fatal(err)
 			}

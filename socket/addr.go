@@ -3,69 +3,130 @@
 package socket
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
-
-	"golang.org/x/sys/unix"
+	"strings"
 )
 
-// An Addr is the address of a socket: a [netip.AddrPort] or a [UnixAddr].
-//
-// The zone of an IPv6 address that comes from the kernel is a number, like Python's scope_id; one that goes there may also
-// be the name of an interface.
-type Addr interface {
-	IsValid() bool
-	String() string
-}
+// Addresses are net.Addr. A Socket takes and returns an [InetAddr], a [UnixAddr] or a [RawAddr]. It also takes a [HostPort], and the
+// addresses of package net: *net.TCPAddr, *net.UDPAddr, *net.IPAddr and *net.UnixAddr.
 
-// A UnixAddr is the address of a Unix domain socket: a path, or "" for one that has no address. On Linux, one that begins
-// with "@" or a zero byte is a name in the abstract namespace; the kernel's answers begin with "@".
+// An InetAddr is an IPv4 or IPv6 address with a port: Python's ("127.0.0.1", 80) is InetAddr{AddrPort: netip.MustParseAddrPort("127.0.0.1:80")}.
+// It is comparable with ==.
+//
+// The zone of an IPv6 address that comes from the kernel is a number, like Python's scope_id. The zone of one that goes there may also
+// be the name of an interface.
+type InetAddr struct{ netip.AddrPort }
+
+// Network returns "ip".
+func (InetAddr) Network() string { return "ip" }
+
+// A UnixAddr is the address of a Unix domain socket: a path, or "" for a socket that has no address. On Linux, a UnixAddr that begins
+// with a zero byte is a name in the abstract namespace, with any bytes in it.
 type UnixAddr string
 
-// IsValid returns true.
-func (a UnixAddr) IsValid() bool { return true }
+// Network returns "unix".
+func (UnixAddr) Network() string { return "unix" }
 
-// String returns the path.
-func (a UnixAddr) String() string { return string(a) }
-
-// sockaddr returns what the kernel takes.
-func sockaddr(addr Addr) (unix.Sockaddr, error) {
-	switch addr := addr.(type) {
-	case UnixAddr:
-		return &unix.SockaddrUnix{Name: string(addr)}, nil
-	case netip.AddrPort:
-		switch ip := addr.Addr(); {
-		case ip.Is4():
-			return &unix.SockaddrInet4{Port: int(addr.Port()), Addr: ip.As4()}, nil
-		case ip.Is6():
-			zone, err := zoneID(ip.Zone())
-			return &unix.SockaddrInet6{Port: int(addr.Port()), ZoneId: zone, Addr: ip.As16()}, err
-		}
+// String returns the path, or the name with "@" for its first zero byte.
+func (a UnixAddr) String() string {
+	if name, ok := strings.CutPrefix(string(a), "\x00"); ok {
+		return "@" + name
 	}
-	return nil, fmt.Errorf("address %v of type %T: %w", addr, addr, os.ErrInvalid)
+	return string(a)
 }
 
-// fromSockaddr returns the address that the kernel has given, or nil if it has none that is an Addr.
-func fromSockaddr(sa unix.Sockaddr) Addr {
-	switch sa := sa.(type) {
-	case *unix.SockaddrUnix:
-		if sa.Name == "@" { // that is how package unix writes that there is none, on Linux
-			return UnixAddr("")
+// A RawAddr is an address of another family, such as AF_NETLINK, AF_PACKET, AF_CAN or AF_VSOCK, in the form that the kernel has it.
+// It is comparable with ==. Only Linux takes and returns one.
+type RawAddr struct {
+	Family int
+	Data   string // the bytes that follow the family in the C structure: 10 for AF_NETLINK
+}
+
+// Network returns "raw".
+func (RawAddr) Network() string { return "raw" }
+
+// String returns the family and the bytes in hexadecimal, like "family 16: 0000d204000000000000".
+func (a RawAddr) String() string { return fmt.Sprintf("family %d: %x", a.Family, a.Data) }
+
+// A HostPort is an address of the form host:port whose host and port may be names, which are resolved when it is used, as in Python.
+// Resolving cannot be cancelled; to be able to, use [Getaddrinfo]. The address is of the family of the socket. An empty host is any
+// address, as with Python's "", and <broadcast> is 255.255.255.255.
+type HostPort string
+
+// Network returns "ip".
+func (HostPort) Network() string { return "ip" }
+
+// String returns the address as it is.
+func (a HostPort) String() string { return string(a) }
+
+// sockaddr returns an address as the kernel takes it.
+func (s *Socket) sockaddr(addr net.Addr) (sockaddr, error) {
+	switch addr := addr.(type) {
+	case InetAddr:
+		return inet(addr.AddrPort)
+	case UnixAddr:
+		return unixSockaddr(string(addr))
+	case RawAddr:
+		return rawSockaddr(addr)
+	case HostPort:
+		found, err := resolve(context.Background(), s.kind, string(addr), anyHost)
+		if err != nil {
+			return sockaddr{}, err
 		}
-		return UnixAddr(sa.Name)
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		ip := netip.AddrFrom16(sa.Addr)
-		if sa.ZoneId != 0 {
-			ip = ip.WithZone(strconv.FormatUint(uint64(sa.ZoneId), 10))
+		return inet(found[0])
+	case *net.TCPAddr:
+		if addr != nil {
+			return s.netAddr(addr.IP, addr.Zone, addr.Port)
 		}
-		return netip.AddrPortFrom(ip, uint16(sa.Port))
+	case *net.UDPAddr:
+		if addr != nil {
+			return s.netAddr(addr.IP, addr.Zone, addr.Port)
+		}
+	case *net.IPAddr:
+		if addr != nil {
+			return s.netAddr(addr.IP, addr.Zone, 0)
+		}
+	case *net.UnixAddr:
+		if addr != nil {
+			return unixSockaddr(abstract(addr.Name))
+		}
 	}
-	return nil
+	return sockaddr{}, invalid("address %v of type %T", addr, addr)
+}
+
+func inet(addr netip.AddrPort) (sockaddr, error) {
+	if !addr.IsValid() {
+		return sockaddr{}, invalid("address %v", addr)
+	}
+	zone, err := zoneID(addr.Addr().Zone())
+	return inetSockaddr(addr, zone), err
+}
+
+// netAddr returns the address of an IP of package net, which may be nil for any address, and which has several forms for one address.
+func (s *Socket) netAddr(ip net.IP, zone string, port int) (sockaddr, error) {
+	addr, ok := netip.AddrFromSlice(ip)
+	switch {
+	case !ok && len(ip) != 0, port < 0, port > 1<<16-1:
+		return sockaddr{}, invalid("IP %v, port %d", ip, port)
+	case !ok:
+		addr = unspecified(s.kind.family)
+	case s.kind.family == AF_INET:
+		addr = addr.Unmap()
+	case s.kind.family == AF_INET6:
+		addr = netip.AddrFrom16(addr.As16())
+	}
+	return inet(netip.AddrPortFrom(addr.WithZone(zone), uint16(port)))
+}
+
+func unspecified(family int) netip.Addr {
+	if family == AF_INET6 {
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
 }
 
 func zoneID(zone string) (uint32, error) {
@@ -77,7 +138,25 @@ func zoneID(zone string) (uint32, error) {
 	}
 	i, err := net.InterfaceByName(zone)
 	if err != nil {
-		return 0, fmt.Errorf("zone %q: %w: %w", zone, os.ErrInvalid, err)
+		return 0, invalid("zone %q: %w", zone, err)
 	}
 	return uint32(i.Index), nil
+}
+
+func withZone(ip netip.Addr, zone uint32) netip.Addr {
+	if zone == 0 {
+		return ip
+	}
+	return ip.WithZone(strconv.FormatUint(uint64(zone), 10))
+}
+
+// checkPath checks a path that is no name in the abstract namespace.
+func checkPath(path string) error {
+	switch {
+	case len(path) >= maxPath:
+		return invalid("path of %d bytes, want up to %d", len(path), maxPath-1)
+	case strings.Contains(path, "\x00"):
+		return invalid("path %q has a zero byte", path)
+	}
+	return nil
 }

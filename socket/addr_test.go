@@ -4,14 +4,15 @@ package socket
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
 )
 
-// FuzzAddrPort checks that an address is the same after it has been the kernel's.
-func FuzzAddrPort(f *testing.F) {
+// FuzzInetAddr checks that an address is the same after it has been the kernel's.
+func FuzzInetAddr(f *testing.F) {
 	for _, s := range []string{"192.0.2.1:80", "[2001:db8::1]:65535", "[::ffff:192.0.2.1]:0", "[fe80::1%7]:1", "[::]:0"} {
 		f.Add(s)
 	}
@@ -24,14 +25,29 @@ func FuzzAddrPort(f *testing.F) {
 		if strings.HasPrefix(zone, "0") || strings.Trim(zone, "0123456789") != "" || len(zone) > 9 {
 			return // the kernel's zones are numbers
 		}
-		sa, err := sockaddr(addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := fromSockaddr(sa); got != addr {
-			t.Errorf("%v has become %v", addr, got)
-		}
+		roundTrip(t, InetAddr{addr})
 	})
+}
+
+func FuzzUnixAddr(f *testing.F) {
+	for _, s := range []string{"", "/tmp/socket", "\x00name", "\x00a\x00b\x00", "@name", strings.Repeat("x", 103), strings.Repeat("x", 200)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) { roundTrip(t, UnixAddr(s)) })
+}
+
+func roundTrip(t *testing.T, addr net.Addr) {
+	t.Helper()
+	a, err := new(Socket).sockaddr(addr)
+	if errors.Is(err, os.ErrInvalid) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := a.addr(); got != addr {
+		t.Errorf("%q has become %q", addr, got)
+	}
 }
 
 func TestZones(t *testing.T) {

@@ -3,81 +3,112 @@
 package socket
 
 import (
-	"errors"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// A call is a system call on a descriptor. It never waits.
-type call func(fd int, a args) (n int, addr unix.Sockaddr, err error)
-
-// args are what calls take, all of which by value, so that a call that is possible at once allocates nothing.
-type args struct {
-	p     []byte
-	flags int
-	to    unix.Sockaddr
-}
-
-// An operation is a call that may have to wait.
+// An operation is what may have to wait.
 type operation struct {
 	name       string
-	writes     bool // the socket has to be writable, not readable
-	call       call
-	inProgress unix.Errno // the error of a call that is not possible now
+	writes     bool       // the socket has to be writable, not readable
+	receives   bool       // data, so that it ends when nothing more can come
+	inProgress unix.Errno // the error of a system call that is not possible now
 	wouldBlock error      // what the operation returns then; always the same error, so that it costs no allocation
 }
 
-func newOperation(name string, writes bool, call call, inProgress unix.Errno) *operation {
-	return &operation{name, writes, call, inProgress, opError(name, -1, inProgress)}
+func newOperation(o operation) *operation {
+	o.wouldBlock = opError(o.name, -1, o.inProgress)
+	return &o
 }
 
-// do performs an operation. It waits as the mode of the socket says.
-func (s *Socket) do(o *operation, a args) (n int, addr unix.Sockaddr, err error) {
-	n, addr, err = s.try(o, a)
-	if err != nil && err == o.wouldBlock {
-		return s.wait(o, a, s.deadline())
-	}
-	return n, addr, err
+// A call is one system call of an operation, with its arguments and results. It is a value, so that an operation that is possible at
+// once allocates nothing.
+type call struct {
+	op    *operation
+	f     func(fd int) (n int, err error) // the system call; nil for those that follow
+	p     []byte
+	flags int
+	named bool     // it returns an address
+	addr  sockaddr // where to, or where from
+	n     int
 }
 
-// control performs a call that has nothing to wait for.
-func (s *Socket) control(name string, f func(fd int) error) error {
-	call := func(fd int, _ args) (int, unix.Sockaddr, error) { return 0, nil, f(fd) }
-	_, _, err := s.try(&operation{name: name, call: call}, args{})
-	return err
-}
-
-// try performs an operation if that is possible at once.
-func (s *Socket) try(o *operation, a args) (n int, addr unix.Sockaddr, err error) {
-	s.mu.RLock()
-	fd := s.fd
-	if !s.open {
-		s.mu.RUnlock()
-		return 0, nil, opError(o.name, -1, os.ErrClosed)
-	}
-	n, addr, err = restart(o.call, fd, a)
-	s.mu.RUnlock()
-	if err != nil {
-		return 0, nil, o.error(fd, err)
-	}
-	return n, addr, nil
-}
-
-// restart repeats a call that a signal has interrupted.
-func restart(c call, fd int, a args) (n int, addr unix.Sockaddr, err error) {
+// once performs the system call. It does not wait.
+func (c *call) once(fd int) (err error) {
 	for {
-		if n, addr, err = c(fd, a); err != unix.EINTR {
-			return n, addr, err
+		switch {
+		case c.f != nil:
+			c.n, err = c.f(fd)
+		case c.op.writes:
+			c.n, err = send(fd, c.p, c.flags, &c.addr)
+		case c.named || c.flags != 0:
+			c.n, err = recvfrom(fd, c.p, c.flags, &c.addr)
+		default: // read(2) is what recv(2) is without flags
+			c.n, err = unix.Read(fd, c.p)
+		}
+		if err != unix.EINTR {
+			return err
 		}
 	}
 }
 
+// send wraps write(2), which is what send(2) is without flags and address.
+func send(fd int, p []byte, flags int, to *sockaddr) (int, error) {
+	if flags == 0 && len(p) != 0 && to.isEmpty() {
+		return unix.Write(fd, p)
+	}
+	return sendto(fd, p, flags, to)
+}
+
+// do performs an operation. It waits as the mode of the socket says.
+func (s *Socket) do(c *call) error {
+	err := s.try(c)
+	if err != nil && err == c.op.wouldBlock {
+		return s.wait(c, s.deadline())
+	}
+	return err
+}
+
+// control performs what has nothing to wait for.
+func (s *Socket) control(name string, f func(fd int) error) error {
+	fd, ok := s.acquire()
+	if !ok {
+		return opError(name, -1, os.ErrClosed)
+	}
+	defer s.release()
+	for {
+		switch err := f(fd); err {
+		case nil:
+			return nil
+		case unix.EINTR:
+		default:
+			return opError(name, fd, err)
+		}
+	}
+}
+
+// try performs an operation if that is possible at once.
+func (s *Socket) try(c *call) error {
+	fd, ok := s.acquire()
+	if !ok {
+		return opError(c.op.name, -1, os.ErrClosed)
+	}
+	err := c.once(fd)
+	s.release()
+	if err != nil {
+		c.n = 0
+		return c.op.error(fd, err)
+	}
+	return nil
+}
+
 func (o *operation) error(fd int, err error) error {
-	if err == o.inProgress && o.wouldBlock != nil {
+	if err == o.inProgress {
 		return o.wouldBlock
 	}
 	return opError(o.name, fd, err)
@@ -87,53 +118,72 @@ func (o *operation) error(fd int, err error) error {
 func (s *Socket) deadline() sys.Deadline { return sys.After(s.Gettimeout()) }
 
 // wait performs an operation as soon as that is possible.
-func (s *Socket) wait(o *operation, a args, deadline sys.Deadline) (n int, addr unix.Sockaddr, err error) {
-	if deadline == sys.Now || a.flags&MSG_DONTWAIT != 0 {
-		return 0, nil, o.wouldBlock
+func (s *Socket) wait(c *call, deadline sys.Deadline) error {
+	if deadline == sys.Now || c.flags&(MSG_DONTWAIT|msgErrqueue) != 0 {
+		return c.op.wouldBlock
 	}
-	if _, ok := a.to.(*unix.SockaddrUnix); ok {
-		return s.retry(o, a, deadline)
+	var limited bool // by SO_RCVTIMEO or SO_SNDTIMEO
+	if deadline == sys.Never {
+		deadline = s.kernelDeadline(c.op)
+		limited = deadline != sys.Never
 	}
-	fd, p, err := s.startPolling(o.name)
+	p, err := s.startPolling(c.op.name)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
-	w := &p.read
+	if c.op.writes && c.addr.isUnix() {
+		err = s.retry(c, p, deadline)
+	} else {
+		err = p.wait(c, deadline)
+	}
+	if err == nil {
+		return nil
+	}
+	c.n = 0
+	if err == os.ErrDeadlineExceeded && limited {
+		return c.op.wouldBlock
+	}
+	return opError(c.op.name, p.fd, err)
+}
+
+// kernelDeadline returns when an operation of a blocking socket that begins now has to end by SO_RCVTIMEO or SO_SNDTIMEO, which the
+// kernel does not heed itself, since the descriptor is non-blocking.
+func (s *Socket) kernelDeadline(o *operation) sys.Deadline {
+	option := unix.SO_RCVTIMEO
 	if o.writes {
-		w = &p.write
+		option = unix.SO_SNDTIMEO
 	}
-	if !w.turn.Take(deadline, p.closed) {
-		return 0, nil, opError(o.name, fd, p.why(os.ErrDeadlineExceeded))
-	}
-	defer w.turn.Leave()
-	w.op, w.args = o, a
-	w.limit(deadline)
-	ended := w.park(w.attempt)
-	for ended != nil && w.kicked.Swap(false) {
-		w.limited = true // by the kick
-		w.limit(deadline)
-		ended = w.park(w.attempt)
-	}
-	n, addr, err = w.n, w.addr, w.err
-	w.args, w.addr, w.err = args{}, nil, nil // which would keep the caller's memory alive
-	switch {
-	case ended != nil:
-		return 0, nil, opError(o.name, fd, p.why(ended))
-	case err != nil:
-		return 0, nil, opError(o.name, fd, err)
-	}
-	return n, addr, nil
+	deadline := sys.Never
+	s.control(o.name, func(fd int) error {
+		var timeout unix.Timeval
+		_, err := getsockopt(fd, SOL_SOCKET, option, unsafe.Slice((*byte)(unsafe.Pointer(&timeout)), unsafe.Sizeof(timeout)))
+		if err == nil && timeout.Nano() > 0 {
+			deadline = sys.After(time.Duration(timeout.Nano()))
+		}
+		return err
+	})
+	return deadline
 }
 
 // retry tries an operation again and again, with pauses, until it is possible. It is for a Unix address: Linux does not report when
 // the receiving socket has room again, because the sending socket counts as writable all the time.
-func (s *Socket) retry(o *operation, a args, deadline sys.Deadline) (n int, addr unix.Sockaddr, err error) {
+func (s *Socket) retry(c *call, p *poller, deadline sys.Deadline) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		if err = s.sleep(o.name, pause, deadline); err != nil {
-			return 0, nil, err
+		select {
+		case <-p.closed:
+			return os.ErrClosed
+		case <-time.After(min(pause, deadline.Left())):
 		}
-		if n, addr, err = s.try(o, a); !errors.Is(err, ErrWouldBlock) {
-			return n, addr, err
+		fd, ok := s.acquire()
+		if !ok {
+			return os.ErrClosed
+		}
+		err := c.once(fd)
+		if s.release(); err != c.op.inProgress && err != unix.EAGAIN {
+			return err
+		}
+		if deadline.Left() == 0 {
+			return os.ErrDeadlineExceeded
 		}
 	}
 }

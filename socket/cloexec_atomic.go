@@ -1,4 +1,4 @@
-//go:build linux || freebsd || dragonfly || illumos
+//go:build freebsd || dragonfly || illumos
 
 package socket
 
@@ -14,6 +14,6 @@ func newPair(family, typ, proto int) ([2]int, error) {
 	return unix.Socketpair(family, typ|atomically, proto)
 }
 
-func accept(fd int) (int, unix.Sockaddr, error) { return unix.Accept4(fd, atomically) }
+func acceptFd(fd int) (int, unix.Sockaddr, error) { return unix.Accept4(fd, atomically) }
 
 func dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) }

@@ -34,7 +34,7 @@ func newPair(family, typ, proto int) ([2]int, error) {
 	return pair, err
 }
 
-func accept(fd int) (int, unix.Sockaddr, error) {
+func acceptFd(fd int) (int, unix.Sockaddr, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	fd, addr, err := unix.Accept(fd)

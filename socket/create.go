@@ -6,145 +6,166 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"os"
 	"time"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/sys"
 )
 
+// A ServerConfig has the options of CreateServer. The zero value has Python's defaults.
+type ServerConfig struct {
+	Family        int  // AF_INET or AF_INET6; 0 for that of the address, and for a name that has both, or for an empty host, AF_INET
+	Backlog       int  // as in Listen; 0 for 128, or SOMAXCONN if that is less
+	ReusePort     bool // set SO_REUSEPORT: several sockets share the address
+	DualstackIPv6 bool // an IPv6 socket takes IPv4 clients too; an empty host is any IPv6 address then
+}
+
 // CreateServer returns a socket that listens at an address of the form host:port. An empty host stands for all of the
-// machine's IPv4 addresses, port 0 for any that is free. A name is that of an IPv4 address, if it has one; looking it up
-// cannot be cancelled. The address can be bound again as soon as the socket is closed, by SO_REUSEADDR; with an IPv6 address,
-// the socket takes no IPv4 clients. The backlog is that of [Socket.Listen]. It mirrors socket.create_server. For
-// its other options, call New, Setsockopt, Bind and Listen.
-func CreateServer(address string, backlog ...int) (s *Socket, err error) {
+// machine's IPv4 addresses, port 0 for any that is free. Looking up a name cannot be cancelled. The address can be bound again as soon
+// as the socket is closed, by SO_REUSEADDR; with an IPv6 address, the socket takes no IPv4 clients. A nil config is the zero one. It
+// mirrors socket.create_server.
+//
+// The error is ErrAddressInUse if another socket has the address, os.ErrInvalid for a DualstackIPv6 of another Family than AF_INET6,
+// errors.ErrUnsupported if the system has no SO_REUSEPORT, or that of the resolver.
+func CreateServer(address string, config *ServerConfig) (*Socket, error) {
 	const op = "socket.create_server"
-	host, port, err := net.SplitHostPort(address)
+	if config == nil {
+		config = &ServerConfig{}
+	}
+	s, err := createServer(address, *config)
 	if err != nil {
 		return nil, opError(op, -1, err)
-	}
-	if host == "" {
-		host = "0.0.0.0"
-	}
-	addrs, err := lookup(context.Background(), AF_UNSPEC, host, port)
-	if err != nil {
-		return nil, opError(op, -1, err)
-	}
-	addr := addrs[0]
-	for _, a := range addrs {
-		if a.Addr().Is4() {
-			addr = a
-			break
-		}
-	}
-	if s, err = New(family(addr), SOCK_STREAM, 0); err != nil {
-		return nil, err
-	}
-	err = s.Setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-	if err == nil && addr.Addr().Is6() {
-		err = s.Setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
-	}
-	if err == nil {
-		err = s.Bind(addr)
-	}
-	if err == nil {
-		err = s.Listen(backlog...)
-	}
-	if err != nil {
-		s.Close()
-		return nil, opError(op, -1, attemptError(addr, err))
 	}
 	return s, nil
 }
 
-// CreateConnection returns a socket that is connected to an address of the form host:port; an empty host is localhost. It
-// tries all addresses that a name has. The timeout, Python's default for which is Forever, is for each attempt, and stays
-// that of the socket. The timeout does not cover looking up a name. To be able to cancel that, use [net.Dialer.DialContext]
-// and [FromConn]. It mirrors socket.create_connection.
-//
-// The error is that of every attempt.
-func CreateConnection(address string, timeout ...time.Duration) (*Socket, error) {
-	const op = "socket.create_connection"
-	host, port, err := net.SplitHostPort(address)
+func createServer(address string, config ServerConfig) (*Socket, error) {
+	if config.DualstackIPv6 {
+		if config.Family != AF_UNSPEC && config.Family != AF_INET6 {
+			return nil, invalid("DualstackIPv6 of family %d, want AF_INET6", config.Family)
+		}
+		config.Family = AF_INET6
+	}
+	addrs, err := resolve(context.Background(), kind{config.Family, SOCK_STREAM, 0}, address, anyHost)
 	if err != nil {
-		return nil, opError(op, -1, err)
+		return nil, err
 	}
-	if host == "" {
-		host = "localhost"
+	addr := InetAddr{addrs[0]}
+	for _, a := range addrs {
+		if a.Addr().Is4() {
+			addr = InetAddr{a}
+			break
+		}
 	}
-	addrs, err := lookup(context.Background(), AF_UNSPEC, host, port)
+	s, err := New(addr.family(), SOCK_STREAM, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := config.listen(s, addr); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("%v: %w", addr, err)
+	}
+	return s, nil
+}
+
+func (c *ServerConfig) listen(s *Socket, addr InetAddr) error {
+	if err := s.Setsockopt(SOL_SOCKET, SO_REUSEADDR, 1); err != nil {
+		return err
+	}
+	if c.ReusePort {
+		if sys.SoReuseport == 0 {
+			return fmt.Errorf("SO_REUSEPORT: %w", errors.ErrUnsupported)
+		}
+		if err := s.Setsockopt(SOL_SOCKET, sys.SoReuseport, 1); err != nil {
+			return err
+		}
+	}
+	if addr.Addr().Is6() {
+		only := 1
+		if c.DualstackIPv6 {
+			only = 0
+		}
+		if err := s.Setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, only); err != nil {
+			return err
+		}
+	}
+	if err := s.Bind(addr); err != nil {
+		return err
+	}
+	backlog := c.Backlog
+	if backlog == 0 {
+		backlog = min(128, SOMAXCONN)
+	}
+	return s.Listen(backlog)
+}
+
+// HasDualstackIPv6 reports whether CreateServer can make sockets with DualstackIPv6. It mirrors socket.has_dualstack_ipv6.
+func HasDualstackIPv6() bool {
+	s, err := New(AF_INET6, SOCK_STREAM, 0)
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	return s.Setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 0) == nil
+}
+
+// A ConnectionConfig has the options of CreateConnection. The zero value has Python's defaults.
+type ConnectionConfig struct {
+	Timeout       time.Duration // of each attempt, and then of the socket; 0 for none
+	SourceAddress string        // to bind to, of the form host:port; "" for any
+	AllErrors     bool          // return the errors of all attempts, not of the last one only
+}
+
+// CreateConnection returns a socket that is connected to an address of the form host:port; an empty host is the local one. It
+// tries all addresses that a name has. The timeout does not cover looking up a name. To be able to cancel that, use
+// [net.Dialer.DialContext] and [FromConn]. A nil config is the zero one. It mirrors socket.create_connection.
+//
+// The error is that of Connect, os.ErrInvalid if the timeout is negative, or that of the resolver.
+func CreateConnection(address string, config *ConnectionConfig) (*Socket, error) {
+	const op = "socket.create_connection"
+	if config == nil {
+		config = &ConnectionConfig{}
+	}
+	addrs, err := resolve(context.Background(), kind{AF_UNSPEC, SOCK_STREAM, 0}, address, localHost)
 	if err != nil {
 		return nil, opError(op, -1, err)
 	}
 	var failed []error
-	for _, addr := range addrs {
-		s, err := connected(addr, timeout)
+	for _, a := range addrs {
+		addr := InetAddr{a}
+		s, err := New(addr.family(), SOCK_STREAM, 0)
 		if err == nil {
-			return s, nil
+			if err = config.connect(s, addr); err == nil {
+				return s, nil
+			}
+			s.Close()
 		}
-		failed = append(failed, attemptError(addr, err))
+		if !config.AllErrors {
+			failed = nil
+		}
+		failed = append(failed, fmt.Errorf("%v: %w", addr, err))
 	}
 	return nil, opError(op, -1, errors.Join(failed...))
 }
 
-func attemptError(addr netip.AddrPort, err error) error { return fmt.Errorf("%v: %w", addr, err) }
-
-func connected(addr netip.AddrPort, timeout []time.Duration) (*Socket, error) {
-	s, err := New(family(addr), SOCK_STREAM, 0)
-	if err != nil {
-		return nil, err
+func (c *ConnectionConfig) connect(s *Socket, addr InetAddr) error {
+	timeout := c.Timeout
+	if timeout == 0 {
+		timeout = pyselect.Forever
 	}
-	if len(timeout) > 0 {
-		err = s.Settimeout(timeout[0])
+	if err := s.Settimeout(timeout); err != nil {
+		return err
 	}
-	if err == nil {
-		err = s.Connect(addr)
+	if c.SourceAddress != "" {
+		if err := s.Bind(HostPort(c.SourceAddress)); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
+	return s.Connect(addr)
 }
 
-// Getaddrinfo returns the addresses of the form host:port, where both may be names, in the order in which to try them. The
-// family is AF_INET, AF_INET6, or AF_UNSPEC for both. An empty host is an error, as in Python. It mirrors socket.getaddrinfo.
-//
-// The error is that of package net, for instance a *net.DNSError.
-func Getaddrinfo(ctx context.Context, family int, address string) ([]netip.AddrPort, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, opError("socket.getaddrinfo", -1, err)
-	}
-	addrs, err := lookup(ctx, family, host, port)
-	if err != nil {
-		return nil, opError("socket.getaddrinfo", -1, err)
-	}
-	return addrs, nil
-}
-
-func lookup(ctx context.Context, family int, host, port string) ([]netip.AddrPort, error) {
-	network, ok := map[int]string{AF_UNSPEC: "ip", AF_INET: "ip4", AF_INET6: "ip6"}[family]
-	if !ok {
-		return nil, fmt.Errorf("family %d: %w", family, os.ErrInvalid)
-	}
-	n, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
-	if err != nil {
-		return nil, err
-	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
-	if err != nil {
-		return nil, err
-	}
-	addrs := make([]netip.AddrPort, len(ips))
-	for i, ip := range ips {
-		addrs[i] = netip.AddrPortFrom(ip.Unmap(), uint16(n))
-	}
-	return addrs, nil
-}
-
-func family(addr netip.AddrPort) int {
-	if addr.Addr().Is4() {
+func (a InetAddr) family() int {
+	if a.Addr().Is4() {
 		return AF_INET
 	}
 	return AF_INET6

@@ -4,6 +4,8 @@ package socket
 
 import (
 	"errors"
+	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -13,6 +15,22 @@ import (
 // ErrWouldBlock says that an operation of a non-blocking socket is not possible now, or has begun and is not complete. It is
 // Python's BlockingIOError.
 var ErrWouldBlock = errors.New("operation would block")
+
+// Errors of the kernel that programs ask for, on every system: the error number of each is the system's own. Use [errors.Is].
+var (
+	ErrConnectionRefused error = unix.ECONNREFUSED // Python's ConnectionRefusedError
+	ErrConnectionReset   error = unix.ECONNRESET   // Python's ConnectionResetError
+	ErrConnectionAborted error = unix.ECONNABORTED // Python's ConnectionAbortedError
+	ErrBrokenPipe        error = unix.EPIPE        // Python's BrokenPipeError
+	ErrTimeout           error = unix.ETIMEDOUT    // the kernel's; the timeout of a Socket is os.ErrDeadlineExceeded
+	ErrInProgress        error = unix.EINPROGRESS  // a connect has begun; it is ErrWouldBlock too
+	ErrAddressInUse      error = unix.EADDRINUSE   // another socket has the address
+	ErrNotConnected      error = unix.ENOTCONN     // the socket is not connected
+	ErrHostUnreachable   error = unix.EHOSTUNREACH // there is no way to the host
+	ErrNetUnreachable    error = unix.ENETUNREACH  // there is no way to the network
+	ErrMessageTooLong    error = unix.EMSGSIZE     // a datagram that is too large
+	ErrNoBuffers         error = unix.ENOBUFS      // the system has no room for it now
+)
 
 // A blockingError is an errno that is ErrWouldBlock too.
 type blockingError unix.Errno
@@ -30,6 +48,11 @@ func opError(op string, fd int, err error) error {
 		err = blockingError(err.(unix.Errno))
 	}
 	return &pyselect.OpError{Op: op, Fd: max(fd, -1), Err: err}
+}
+
+// invalid returns an error that is os.ErrInvalid, and says what was given and what is wanted.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, os.ErrInvalid)...)
 }
 
 // errno returns the error number of a failed system call, or 0.

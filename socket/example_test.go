@@ -20,7 +20,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer sel.Close()
-	server, err := socket.CreateServer("localhost:0")
+	server, err := socket.CreateServer("localhost:0", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func Example() {
 	addr, _ := server.Getsockname()
 	go func() {
 		defer cancel()
-		conn, err := socket.CreateConnection(addr.String(), 10*time.Second)
+		conn, err := socket.CreateConnection(addr.String(), &socket.ConnectionConfig{Timeout: 10 * time.Second})
 		if err != nil {
 			log.Fatal(err)
 		}

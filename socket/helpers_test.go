@@ -4,7 +4,7 @@ package socket_test
 
 import (
 	"errors"
-	"net/netip"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,16 +91,16 @@ func fileno(t testing.TB, s *socket.Socket) int {
 	return must[int](t)(s.Fileno())
 }
 
-func sockname(t testing.TB, s *socket.Socket) socket.Addr {
+func sockname(t testing.TB, s *socket.Socket) net.Addr {
 	t.Helper()
-	return must[socket.Addr](t)(s.Getsockname())
+	return must[net.Addr](t)(s.Getsockname())
 }
 
 // A network is a family of addresses to test with.
 type network struct {
 	name   string
 	family int
-	any    func(t testing.TB) socket.Addr // an address to bind to
+	any    func(t testing.TB) net.Addr // an address to bind to
 }
 
 // tempPath returns a path that is short enough for a Unix address.
@@ -112,9 +112,9 @@ func tempPath(t testing.TB) string {
 }
 
 var networks = []network{
-	{"IPv4", socket.AF_INET, func(testing.TB) socket.Addr { return netip.MustParseAddrPort("127.0.0.1:0") }},
-	{"IPv6", socket.AF_INET6, func(testing.TB) socket.Addr { return netip.MustParseAddrPort("[::1]:0") }},
-	{"Unix", socket.AF_UNIX, func(t testing.TB) socket.Addr { return socket.UnixAddr(tempPath(t)) }},
+	{"IPv4", socket.AF_INET, func(testing.TB) net.Addr { return socket.HostPort("127.0.0.1:0") }},
+	{"IPv6", socket.AF_INET6, func(testing.TB) net.Addr { return socket.HostPort("[::1]:0") }},
+	{"Unix", socket.AF_UNIX, func(t testing.TB) net.Addr { return socket.UnixAddr(tempPath(t)) }},
 }
 
 // eachNetwork runs a test for each family of addresses.
@@ -138,18 +138,18 @@ func eachNetwork(t *testing.T, test func(t *testing.T, n network)) {
 }
 
 // listen returns a listening socket.
-func (n network) listen(t testing.TB, backlog ...int) *socket.Socket {
+func (n network) listen(t testing.TB, backlog int) *socket.Socket {
 	t.Helper()
 	s := newSocket(t, n.family, socket.SOCK_STREAM)
 	check(t, s.Bind(n.any(t)))
-	check(t, s.Listen(backlog...))
+	check(t, s.Listen(backlog))
 	return s
 }
 
 // connect returns the two ends of a connection.
 func (n network) connect(t testing.TB) (client, server *socket.Socket) {
 	t.Helper()
-	l := n.listen(t)
+	l := n.listen(t, 128)
 	client = newSocket(t, n.family, socket.SOCK_STREAM)
 	check(t, client.Connect(sockname(t, l)))
 	server, _, err := l.Accept()
@@ -159,7 +159,7 @@ func (n network) connect(t testing.TB) (client, server *socket.Socket) {
 
 // crowded returns a listening socket with a backlog that is full, and its address, which a connect does not come to an end
 // with, neither way.
-func (n network) crowded(t testing.TB) (l *socket.Socket, addr socket.Addr) {
+func (n network) crowded(t testing.TB) (l *socket.Socket, addr net.Addr) {
 	t.Helper()
 	l = n.listen(t, 0)
 	addr = sockname(t, l)
@@ -177,7 +177,7 @@ func (n network) crowded(t testing.TB) (l *socket.Socket, addr socket.Addr) {
 }
 
 // crowd sends datagrams to an address until it takes no more.
-func crowd(t testing.TB, addr socket.Addr) (sent int) {
+func crowd(t testing.TB, addr net.Addr) (sent int) {
 	t.Helper()
 	s := newSocket(t, socket.AF_UNIX, socket.SOCK_DGRAM)
 	for {

@@ -15,114 +15,179 @@ import (
 
 // A poller waits in Go's own poller, for a duplicate of a socket's descriptor.
 type poller struct {
+	fd          int // of the socket, to name it in errors
 	file        *os.File
 	closed      chan struct{}
 	read, write waiter
 }
 
-// A waiter waits for one direction. Only the goroutine that has the turn uses the other fields.
+// A waiter waits for one direction. Only the goroutine that has the turn uses the fields that are not atomic.
 type waiter struct {
-	turn        wait.Turn
-	setDeadline func(time.Time) error
-	limited     bool                              // a deadline is set
-	park        func(func(fd uintptr) bool) error // calls the function until it returns true, whenever the socket is ready
-	attempt     func(fd uintptr) bool             // tries op again, and says whether that is over
-	kicked      atomic.Bool                       // park has to try again: its deadline is in the past for this reason
-
-	op   *operation
-	args args
-	n    int
-	addr unix.Sockaddr
-	err  error
+	turn    wait.Turn
+	alarm   *wait.Alarm
+	parking atomic.Pointer[parking]
+	attempt func(fd uintptr) bool // makes the call, and says whether that is over
+	call    call
+	err     error
 }
 
-// startPolling returns the descriptor and the poller, and makes that if there is none.
-func (s *Socket) startPolling(op string) (fd int, p *poller, err error) {
+// A parking is where a goroutine parks until a socket may be ready.
+type parking struct {
+	park        func(attempt func(fd uintptr) bool) error // attempts again whenever the socket may be ready
+	setDeadline func(time.Time) error                     // of park
+	close       func() error
+}
+
+// startPolling returns the poller, and makes it if there is none.
+func (s *Socket) startPolling(op string) (*poller, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.open {
-		return -1, nil, opError(op, -1, os.ErrClosed)
+	fd, ok := s.acquire()
+	if !ok {
+		return nil, opError(op, -1, os.ErrClosed)
 	}
+	defer s.release()
 	if s.poller == nil {
-		if s.poller, err = newPoller(s.fd); err != nil {
-			return -1, nil, opError(op, s.fd, err)
+		p, err := newPoller(fd, s.kind)
+		if err != nil {
+			return nil, opError(op, fd, err)
 		}
+		s.poller = p
 	}
-	return s.fd, s.poller, nil
+	return s.poller, nil
 }
 
-func newPoller(fd int) (*poller, error) {
+func newPoller(fd int, k kind) (*poller, error) {
 	if err := sys.StartGoPoller(); err != nil {
 		return nil, err
 	}
-	fd, err := dup(fd)
+	n, err := dup(fd)
 	if err != nil {
 		return nil, err
 	}
-	file, raw, err := sys.InGoPoller(fd, "socket")
+	file, raw, err := sys.InGoPoller(n, "socket")
 	if err != nil {
 		return nil, err
 	}
-	p := &poller{file: file, closed: make(chan struct{})}
-	p.read.init(file.SetReadDeadline, raw.Read)
-	p.write.init(file.SetWriteDeadline, raw.Write)
+	p := &poller{fd: fd, file: file, closed: make(chan struct{})}
+	p.read.init(parking{raw.Read, file.SetReadDeadline, file.Close}, shutIsAgain && k.typ != SOCK_STREAM)
+	p.write.init(parking{raw.Write, file.SetWriteDeadline, file.Close}, false)
 	return p, nil
 }
 
-func (w *waiter) init(setDeadline func(time.Time) error, park func(func(uintptr) bool) error) {
-	w.turn, w.setDeadline, w.park = wait.NewTurn(), setDeadline, park
+func (w *waiter) init(p parking, shutIsAgain bool) {
+	w.turn, w.alarm = wait.NewTurn(), wait.NewAlarm(w.kick)
+	w.parking.Store(&p)
 	w.attempt = func(fd uintptr) bool {
-		w.n, w.addr, w.err = restart(w.op.call, int(fd), w.args)
-		return w.err != w.op.inProgress
+		w.err = w.call.once(int(fd))
+		if shutIsAgain && w.err == unix.EAGAIN && w.call.op.receives && isShut(int(fd)) {
+			// Something may have come before that.
+			if w.err = w.call.once(int(fd)); w.err == unix.EAGAIN {
+				w.call.n, w.err = 0, nil
+			}
+		}
+		return w.err != w.call.op.inProgress
 	}
 }
 
-// limit makes park end with the deadline.
-func (w *waiter) limit(deadline sys.Deadline) {
-	switch {
-	case deadline != sys.Never:
-		w.setDeadline(time.Now().Add(deadline.Left()))
-	case w.limited:
-		w.setDeadline(time.Time{})
+// wait makes a call as soon as that is possible.
+func (p *poller) wait(c *call, deadline sys.Deadline) error {
+	w := &p.read
+	if c.op.writes {
+		w = &p.write
 	}
-	w.limited = deadline != sys.Never
+	if !w.turn.Take(deadline, p.closed) {
+		return p.why(os.ErrDeadlineExceeded)
+	}
+	defer w.turn.Leave()
+	w.call = *c
+	err := w.park(p, deadline)
+	c.n, c.addr = w.call.n, w.call.addr
+	w.call = call{} // which would keep the caller's memory alive
+	return err
+}
+
+func (w *waiter) park(p *poller, deadline sys.Deadline) error {
+	if deadline.InBubble() {
+		w.parking.Load().limit(deadline)
+	} else {
+		w.alarm.Set(deadline)
+		defer w.alarm.Stop()
+	}
+	for {
+		parking := w.parking.Load()
+		switch err := parking.park(w.attempt); {
+		case err == nil:
+			return w.err
+		case p.isClosed():
+			return os.ErrClosed
+		case err == os.ErrDeadlineExceeded: // or a kick
+			parking.limit(deadline)
+			if deadline.Left() == 0 {
+				return err
+			}
+		default:
+			if err := w.leaveGoPoller(p, err); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// limit takes back what a kick has set. In a bubble of testing/synctest it makes park end with the deadline, since the alarm does not go
+// off there.
+func (p *parking) limit(deadline sys.Deadline) {
+	if deadline.InBubble() {
+		p.setDeadline(time.Now().Add(deadline.Left()))
+	} else {
+		p.setDeadline(time.Time{})
+	}
 }
 
 // kick lets the operation that waits try again, also if the socket does not become ready.
-func (w *waiter) kick() {
-	w.kicked.Store(true)
-	w.setDeadline(time.Unix(0, 0))
-}
+func (w *waiter) kick() { w.parking.Load().setDeadline(time.Unix(0, 0)) }
 
-// close ends all waits.
+// close ends all waits. It waits until the system calls of the poller have returned, which is at once, unless somebody else has made the
+// descriptor blocking.
 func (p *poller) close() {
 	close(p.closed)
+	if p.isNonblocking() {
+		p.closeFiles()
+	} else {
+		go p.closeFiles()
+	}
+}
+
+func (p *poller) closeFiles() {
+	p.read.parking.Load().close()
+	p.write.parking.Load().close()
 	p.file.Close()
+}
+
+func (p *poller) isNonblocking() (yes bool) {
+	raw, err := p.file.SyscallConn()
+	if err == nil {
+		raw.Control(func(fd uintptr) {
+			flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+			yes = err == nil && flags&unix.O_NONBLOCK != 0
+		})
+	}
+	return yes
+}
+
+func (p *poller) isClosed() bool {
+	select {
+	case <-p.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // why returns the reason why a wait has ended, which is err unless the socket is closed.
 func (p *poller) why(err error) error {
-	select {
-	case <-p.closed:
+	if p.isClosed() {
 		return os.ErrClosed
-	default:
-		return err
 	}
-}
-
-// sleep waits for a while. It is an error if the socket is closed in the meantime or the deadline has come.
-func (s *Socket) sleep(op string, d time.Duration, deadline sys.Deadline) error {
-	fd, p, err := s.startPolling(op)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-p.closed:
-		return opError(op, fd, os.ErrClosed)
-	case <-time.After(min(d, deadline.Left())):
-	}
-	if deadline.Left() == 0 {
-		return opError(op, fd, os.ErrDeadlineExceeded)
-	}
-	return nil
+	return err
 }

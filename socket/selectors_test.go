@@ -13,13 +13,13 @@ import (
 func TestSelectors(t *testing.T) {
 	eachSelector(t, func(t *testing.T, sel selectors.BaseSelector) {
 		const connections, rounds = 20, 5
-		server := own(t, must[*socket.Socket](t)(socket.CreateServer("127.0.0.1:0")))
+		server := own(t, must[*socket.Socket](t)(socket.CreateServer("127.0.0.1:0", nil)))
 		server.Setblocking(false)
 		must[*selectors.SelectorKey](t)(sel.Register(server, selectors.EventRead, nil))
 		before := testkit.OpenFds()
 		client := testkit.Go(t, func() {
 			for range connections {
-				s := must[*socket.Socket](t)(socket.CreateConnection(sockname(t, server).String()))
+				s := must[*socket.Socket](t)(socket.CreateConnection(sockname(t, server).String(), nil))
 				for range rounds {
 					send(t, s, "spam")
 					wantRecv(t, s, "spam")

@@ -3,14 +3,12 @@
 package socket
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,37 +23,59 @@ import (
 // timeout is over. After Close or Detach, every method that has an error returns one that is os.ErrClosed, except Close.
 // A Socket that becomes unreachable is closed. The zero Socket is a closed one.
 type Socket struct {
-	mu      sync.RWMutex // held for reading by system calls, none of which waits, so that the descriptor stays what it is
-	fd      int          // valid while the socket is open
-	open    bool
-	poller  *poller // nil until an operation had to wait
+	kind    kind
+	fd      int
+	state   atomic.Int64 // whether the Socket is open, and how many system calls use the descriptor
 	cleanup runtime.Cleanup
 	timeout atomic.Int64 // of operations, a time.Duration
+	lowat   atomic.Int64 // SO_RCVLOWAT
+	senders senders
+	mu      sync.Mutex // of poller
+	poller  *poller    // nil until an operation had to wait
 }
 
-// New returns a socket of a family, a type and a protocol, which may be 0. Python's default is AF_INET, SOCK_STREAM, 0. It
-// mirrors socket.socket.
+// A kind is what a socket is one of.
+type kind struct{ family, typ, proto int }
+
+// The state of a Socket is the sum of these. The zero Socket is neither open nor detached, and nobody may use its descriptor.
+const (
+	open     = 1 << iota
+	detached // the descriptor is somebody else's
+	user     // for each system call
+)
+
+// New returns a socket of a family, a type and a protocol, which may be 0. Python's default is AF_INET, SOCK_STREAM, 0. With
+// SOCK_NONBLOCK in the type, where the system has it, the socket is non-blocking. It mirrors socket.socket.
 func New(family, typ, proto int) (*Socket, error) {
+	const op = "socket.socket"
 	// Start Go's poller now. A server may need it for the first time just when it has run out of descriptors, and the runtime would
 	// abort.
 	if err := sys.StartGoPoller(); err != nil {
-		return nil, opError("socket.socket", -1, err)
+		return nil, opError(op, -1, err)
 	}
 	fd, err := newSocket(family, typ, proto)
 	if err != nil {
-		return nil, opError("socket.socket", -1, err)
+		return nil, opError(op, -1, err)
 	}
-	return newOwner(fd), nil
+	return created(fd, family, typ, proto), nil
 }
 
-// Socketpair returns two sockets that are connected to each other. Python's default is AF_UNIX, SOCK_STREAM, 0. It mirrors
-// socket.socketpair.
+// Socketpair returns two sockets that are connected to each other. Python's default is AF_UNIX, SOCK_STREAM, 0. With SOCK_NONBLOCK in the
+// type, where the system has it, the sockets are non-blocking. It mirrors socket.socketpair.
 func Socketpair(family, typ, proto int) (a, b *Socket, err error) {
 	pair, err := newPair(family, typ, proto)
 	if err != nil {
 		return nil, nil, opError("socket.socketpair", -1, err)
 	}
-	return newOwner(pair[0]), newOwner(pair[1]), nil
+	return created(pair[0], family, typ, proto), created(pair[1], family, typ, proto), nil
+}
+
+func created(fd, family, typ, proto int) *Socket {
+	s := newOwner(fd, kind{family, typ &^ (sys.SockNonblock | sys.SockCloexec), proto})
+	if typ&sys.SockNonblock != 0 {
+		s.Setblocking(false)
+	}
+	return s
 }
 
 // FromFd returns a socket for a duplicate of a descriptor, which stays the caller's but becomes non-blocking, as all
@@ -63,14 +83,15 @@ func Socketpair(family, typ, proto int) (a, b *Socket, err error) {
 //
 // The error is unix.ENOTSOCK if the descriptor is no socket, unix.EBADF if it is not open.
 func FromFd(fd int) (*Socket, error) {
+	const op = "socket.fromfd"
 	n, err := dup(fd)
 	if err != nil {
-		return nil, opError("socket.fromfd", fd, err)
+		return nil, opError(op, fd, err)
 	}
-	s, err := Adopt(n)
+	s, err := adopt(n)
 	if err != nil {
 		unix.Close(n)
-		return nil, opError("socket.fromfd", fd, errors.Unwrap(err))
+		return nil, opError(op, fd, err)
 	}
 	return s, nil
 }
@@ -80,109 +101,161 @@ func FromFd(fd int) (*Socket, error) {
 //
 // The error is unix.ENOTSOCK if the descriptor is no socket, unix.EBADF if it is not open.
 func Adopt(fd int) (*Socket, error) {
-	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
+	s, err := adopt(fd)
+	if err != nil {
 		return nil, opError("socket.socket", fd, err)
+	}
+	return s, nil
+}
+
+func adopt(fd int) (*Socket, error) {
+	k, err := kindOf(fd)
+	if err != nil {
+		return nil, err
 	}
 	unix.CloseOnExec(fd)
 	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, opError("socket.socket", fd, err)
+		return nil, err
 	}
-	return newOwner(fd), nil
+	s := newOwner(fd, k)
+	s.noteLowWater(fd)
+	return s, nil
 }
 
-// FromConn returns a socket for a duplicate of the descriptor of a net.Conn, a net.Listener or another [syscall.Conn],
-// which stays open and usable.
-//
-// The error is unix.ENOTSOCK if it is no socket.
-func FromConn(c syscall.Conn) (s *Socket, err error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return nil, opError("socket.fromconn", -1, err)
-	}
-	if closed := raw.Control(func(fd uintptr) { s, err = FromFd(int(fd)) }); closed != nil {
-		return nil, opError("socket.fromconn", -1, fmt.Errorf("%w: %w", os.ErrClosed, closed))
-	}
-	return s, err
-}
-
-func newOwner(fd int) *Socket {
-	s := &Socket{fd: fd, open: true}
+func newOwner(fd int, k kind) *Socket {
+	s := &Socket{kind: k, fd: fd}
+	s.state.Store(open)
 	s.timeout.Store(int64(pyselect.Forever))
 	s.cleanup = runtime.AddCleanup(s, func(fd int) { unix.Close(fd) }, fd)
 	return s
 }
 
-// NetConn returns a net.Conn for a duplicate of the descriptor, which is a *net.TCPConn, *net.UDPConn or *net.UnixConn. The
-// Socket stays open and usable.
-func (s *Socket) NetConn() (net.Conn, error) { return toNet(s, "socket.netconn", net.FileConn) }
-
-// NetListener returns a net.Listener for a duplicate of the descriptor of a listening socket. The Socket stays open and
-// usable.
-func (s *Socket) NetListener() (net.Listener, error) {
-	return toNet(s, "socket.netlistener", net.FileListener)
+// Dup returns a socket for a duplicate of the descriptor, with the same timeout. It mirrors socket.dup.
+func (s *Socket) Dup() (d *Socket, err error) {
+	err = s.control("socket.dup", func(fd int) error {
+		n, err := dup(fd)
+		if err != nil {
+			return err
+		}
+		d = s.relative(n)
+		d.timeout.Store(s.timeout.Load())
+		return nil
+	})
+	return d, err
 }
 
-func toNet[T any](s *Socket, op string, convert func(*os.File) (T, error)) (c T, err error) {
-	var fd int
-	err = s.control(op, func(own int) (err error) {
-		if err = sys.StartGoPoller(); err == nil { // which convert makes use of
-			fd, err = dup(own)
+// relative returns a Socket for a descriptor of the same kind, whose options are those of s.
+func (s *Socket) relative(fd int) *Socket {
+	r := newOwner(fd, s.kind)
+	r.lowat.Store(s.lowat.Load())
+	return r
+}
+
+// acquire returns the descriptor, which keeps its meaning until release is called, even if the Socket is closed. A lock would do too, but
+// Close would wait for it, and the system call may wait if somebody else has made the descriptor blocking.
+func (s *Socket) acquire() (fd int, ok bool) {
+	for {
+		state := s.state.Load()
+		if state&open == 0 {
+			return -1, false
 		}
-		return err
-	})
-	if err != nil {
-		return c, err
+		if s.state.CompareAndSwap(state, state+user) {
+			return s.fd, true
+		}
 	}
-	f := os.NewFile(uintptr(fd), "socket")
-	defer f.Close()
-	if c, err = convert(f); err != nil { // it makes a duplicate of its own
-		return c, opError(op, -1, err)
+}
+
+func (s *Socket) release() {
+	if s.state.Add(-user) == 0 { // closed in the meantime
+		unix.Close(s.fd)
 	}
-	return c, nil
 }
 
 // Close closes the descriptor and ends all waits with an error that is os.ErrClosed. Closing again does nothing. With
-// SO_LINGER, Close may wait, and occupies a thread meanwhile, also if the socket is non-blocking. It mirrors socket.close.
+// SO_LINGER, Close may wait, and occupies a thread meanwhile, also if the socket is non-blocking. If another goroutine is in a system
+// call of the Socket, the descriptor is closed at the end of that. It mirrors socket.close.
 func (s *Socket) Close() error {
-	fd, err := s.release("socket.close")
-	if err != nil {
+	idle, err := s.end("socket.close", 0)
+	if err != nil || !idle {
 		return nil
 	}
 	// EINTR and ECONNRESET are no failure to close: the descriptor is closed.
-	if err := unix.Close(fd); err != nil && err != unix.EINTR && err != unix.ECONNRESET {
-		return opError("socket.close", fd, err)
+	if err := unix.Close(s.fd); err != nil && err != unix.EINTR && err != unix.ECONNRESET {
+		return opError("socket.close", s.fd, err)
 	}
 	return nil
 }
 
 // Detach gives the descriptor, with its number, to the caller, who has to close it. It is non-blocking. The Socket ends as
 // with Close. It mirrors socket.detach.
-func (s *Socket) Detach() (int, error) { return s.release("socket.detach") }
+func (s *Socket) Detach() (int, error) {
+	if _, err := s.end("socket.detach", detached); err != nil {
+		return -1, err
+	}
+	return s.fd, nil
+}
 
-// release ends all waits and the ownership of the descriptor.
-func (s *Socket) release(op string) (int, error) {
-	s.mu.Lock()
-	fd, p, wasOpen := s.fd, s.poller, s.open
-	s.open, s.poller = false, nil
-	s.cleanup.Stop()
-	s.mu.Unlock()
-	if !wasOpen {
-		return -1, opError(op, -1, os.ErrClosed)
+// end ends all waits and the ownership of the descriptor, and reports whether no system call uses the descriptor.
+func (s *Socket) end(op string, as int64) (idle bool, err error) {
+	for {
+		state := s.state.Load()
+		if state&open == 0 {
+			return false, opError(op, -1, os.ErrClosed)
+		}
+		if !s.state.CompareAndSwap(state, state-open+as) {
+			continue
+		}
+		s.cleanup.Stop()
+		s.mu.Lock()
+		p := s.poller
+		s.poller = nil
+		s.mu.Unlock()
+		if p != nil {
+			p.close()
+		}
+		return state == open, nil
 	}
-	if p != nil {
-		p.close()
+}
+
+// Fileno returns the descriptor. Another file may have its number as soon as the Socket is closed; SyscallConn is for system calls that
+// must not meet that. It mirrors socket.fileno.
+func (s *Socket) Fileno() (int, error) {
+	fd, ok := s.acquire()
+	if !ok {
+		return -1, opError("socket.fileno", -1, os.ErrClosed)
 	}
+	s.release()
 	return fd, nil
 }
 
-// Fileno returns the descriptor. It mirrors socket.fileno.
-func (s *Socket) Fileno() (int, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if !s.open {
-		return -1, opError("socket.fileno", -1, os.ErrClosed)
+// Family returns the family of the socket's addresses, like AF_INET. It mirrors socket.family.
+func (s *Socket) Family() int { return s.kind.family }
+
+// Type returns the type, like SOCK_STREAM, without the flags that New takes. It mirrors socket.type.
+func (s *Socket) Type() int { return s.kind.typ }
+
+// Proto returns the protocol: what New was given or, if the socket was made from a descriptor, what the kernel says, if it does. It
+// mirrors socket.proto.
+func (s *Socket) Proto() int { return s.kind.proto }
+
+// String returns what Python's repr of a socket does, like "<socket.Socket fd=5, family=2, type=1, proto=0, laddr=127.0.0.1:40000,
+// raddr=127.0.0.1:80>".
+func (s *Socket) String() string {
+	fd, ok := s.acquire()
+	if !ok {
+		return fmt.Sprintf("<socket.Socket [closed] fd=-1, family=%d, type=%d, proto=%d>", s.kind.family, s.kind.typ, s.kind.proto)
 	}
-	return s.fd, nil
+	defer s.release()
+	var b strings.Builder
+	fmt.Fprintf(&b, "<socket.Socket fd=%d, family=%d, type=%d, proto=%d", fd, s.kind.family, s.kind.typ, s.kind.proto)
+	var name sockaddr
+	if err := getsockname(fd, &name); err == nil {
+		fmt.Fprintf(&b, ", laddr=%v", name.addr())
+	}
+	if err := getpeername(fd, &name); err == nil {
+		fmt.Fprintf(&b, ", raddr=%v", name.addr())
+	}
+	return b.String() + ">"
 }
 
 // Setblocking sets whether operations that are not possible at once wait. Operations that wait already are not affected. It
@@ -205,7 +278,7 @@ func (s *Socket) Getblocking() bool { return s.Gettimeout() != 0 }
 func (s *Socket) Settimeout(timeout time.Duration) error {
 	return s.control("socket.settimeout", func(int) error {
 		if timeout < 0 {
-			return fmt.Errorf("timeout %v: %w", timeout, os.ErrInvalid)
+			return invalid("timeout %v", timeout)
 		}
 		s.timeout.Store(int64(timeout))
 		return nil
@@ -215,3 +288,6 @@ func (s *Socket) Settimeout(timeout time.Duration) error {
 // Gettimeout returns the timeout: zero for a non-blocking socket, [pyselect.Forever] for a blocking one. It mirrors
 // socket.gettimeout.
 func (s *Socket) Gettimeout() time.Duration { return time.Duration(s.timeout.Load()) }
+
+// isBlocking reports whether operations wait for ever, as with a descriptor that is blocking.
+func (s *Socket) isBlocking() bool { return s.Gettimeout() == pyselect.Forever }

@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
-	"net/netip"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -23,7 +23,7 @@ import (
 
 func TestStream(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, n network) {
-		l := n.listen(t)
+		l := n.listen(t, 128)
 		addr := sockname(t, l)
 		client := newSocket(t, n.family, socket.SOCK_STREAM)
 		check(t, client.Connect(addr))
@@ -33,7 +33,7 @@ func TestStream(t *testing.T) {
 		if name := sockname(t, client); from != name {
 			t.Errorf("the client is %v, Accept says %v", name, from)
 		}
-		if peer := must[socket.Addr](t)(client.Getpeername()); peer != addr {
+		if peer := must[net.Addr](t)(client.Getpeername()); peer != addr {
 			t.Errorf("connected to %v, want %v", peer, addr)
 		}
 		send(t, client, "spam")
@@ -155,7 +155,7 @@ var waits = []struct {
 	{"send", full, func(s *socket.Socket) error { return s.Sendall(make([]byte, 1)) }},
 }
 
-func listening(t testing.TB) *socket.Socket { return networks[0].listen(t) }
+func listening(t testing.TB) *socket.Socket { return networks[0].listen(t, 128) }
 
 // full returns a socket that is neither readable nor writable.
 func full(t testing.TB) *socket.Socket {
@@ -294,14 +294,14 @@ func TestZeroSocket(t *testing.T) {
 
 func wantClosed(t *testing.T, s *socket.Socket) {
 	t.Helper()
-	addr := netip.MustParseAddrPort("127.0.0.1:1")
+	addr := socket.HostPort("127.0.0.1:1")
 	for _, op := range waits {
 		wantError(t, op.call(s), os.ErrClosed, op.name)
 	}
 	for name, call := range map[string]func() error{
 		"settimeout":  func() error { return s.Settimeout(time.Second) },
 		"bind":        func() error { return s.Bind(addr) },
-		"listen":      func() error { return s.Listen() },
+		"listen":      func() error { return s.Listen(128) },
 		"connect":     func() error { return s.Connect(addr) },
 		"sendto":      func() error { _, err := s.Sendto(nil, addr); return err },
 		"shutdown":    func() error { return s.Shutdown(socket.SHUT_RD) },
@@ -316,7 +316,7 @@ func wantClosed(t *testing.T, s *socket.Socket) {
 	} {
 		wantError(t, call(), os.ErrClosed, "socket."+name+": ")
 	}
-	for _, addr := range []socket.Addr{addr, nil} {
+	for _, addr := range []net.Addr{addr, nil} {
 		if errno := s.ConnectEx(addr); errno != unix.EBADF {
 			t.Errorf("ConnectEx is %v, want EBADF", errno)
 		}

@@ -78,7 +78,7 @@ func (p *person) hears(t *testing.T, lines ...string) {
 // serveHere runs a server in this process, until the returned function is called or the test ends.
 func serveHere(t *testing.T, stdin, stdout *os.File) (addr string, stop func()) {
 	t.Helper()
-	server, err := socket.CreateServer("127.0.0.1:0", socket.SOMAXCONN)
+	server, err := socket.CreateServer("127.0.0.1:0", &socket.ServerConfig{Backlog: socket.SOMAXCONN})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func startServerWith(t *testing.T, fds int) (p *progtest.Program, addr string) {
 
 // serveHere runs a server in this process, with a listener that is prepared, until the returned function is called.
 func serveHere(t *testing.T, prepare func(listener *socket.Socket)) (addr string, stop func()) {
-	listener, err := socket.CreateServer("127.0.0.1:0")
+	listener, err := socket.CreateServer("127.0.0.1:0", nil)
 	testkit.Check(t, err)
 	prepare(listener)
 	name, err := listener.Getsockname()

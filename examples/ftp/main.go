@@ -146,7 +146,7 @@ func serve(ctx context.Context, listen, dir string, timeout time.Duration) error
 		return err
 	}
 	defer root.Close()
-	listener, err := socket.CreateServer(listen, socket.SOMAXCONN) // many clients may come at once
+	listener, err := socket.CreateServer(listen, &socket.ServerConfig{Backlog: socket.SOMAXCONN}) // many clients may come at once
 	if err != nil {
 		return err
 	}

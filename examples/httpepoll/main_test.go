@@ -102,7 +102,7 @@ func TestHTTP(t *testing.T) {
 
 func TestInterruptClosesAll(t *testing.T) {
 	testkit.NoLeaks(t)
-	server, err := socket.CreateServer("127.0.0.1:0", socket.SOMAXCONN)
+	server, err := socket.CreateServer("127.0.0.1:0", &socket.ServerConfig{Backlog: socket.SOMAXCONN})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -43,7 +44,7 @@ type Protocol interface {
 // A Factory makes the protocol of each connection.
 type Factory interface {
 	// BuildProtocol may return nil, and the connection is closed.
-	BuildProtocol(peer socket.Addr) Protocol
+	BuildProtocol(peer net.Addr) Protocol
 }
 
 var (
@@ -244,7 +245,7 @@ type Port struct {
 
 // ListenTCP listens at an address of the form host:port.
 func (r *Reactor) ListenTCP(address string, factory Factory) (*Port, error) {
-	s, err := socket.CreateServer(address, socket.SOMAXCONN)
+	s, err := socket.CreateServer(address, &socket.ServerConfig{Backlog: socket.SOMAXCONN})
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +260,7 @@ func (r *Reactor) ListenTCP(address string, factory Factory) (*Port, error) {
 }
 
 // GetHost returns the address that the port listens at.
-func (p *Port) GetHost() (socket.Addr, error) { return p.socket.Getsockname() }
+func (p *Port) GetHost() (net.Addr, error) { return p.socket.Getsockname() }
 
 func (p *Port) startReading() error {
 	_, err := p.reactor.selector.Register(p.socket, selectors.EventRead, p)
@@ -444,7 +445,7 @@ type EchoFactory struct {
 }
 
 // BuildProtocol returns an Echo.
-func (f *EchoFactory) BuildProtocol(socket.Addr) Protocol { return &Echo{factory: f} }
+func (f *EchoFactory) BuildProtocol(net.Addr) Protocol { return &Echo{factory: f} }
 
 func main() {
 	flags := program.Flags("reactor", "[-listen HOST:PORT] [-idle DURATION]")

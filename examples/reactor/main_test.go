@@ -21,7 +21,6 @@ import (
 	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
-	"github.com/pyselect/pyselect/socket"
 )
 
 func TestMain(m *testing.M) { progtest.Main(m, main) }
@@ -260,7 +259,7 @@ type script struct {
 
 var manyBytes = progtest.Random(8 << 20)
 
-func (s *script) BuildProtocol(socket.Addr) Protocol { return &script{lost: s.lost} }
+func (s *script) BuildProtocol(net.Addr) Protocol { return &script{lost: s.lost} }
 
 func (s *script) ConnectionMade(transport *Transport) { s.transport = transport }
 

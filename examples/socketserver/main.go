@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -37,14 +38,14 @@ import (
 // A BaseRequestHandler handles a request, which for a TCP server is a connection. It blocks as long as it likes. When it
 // returns, the connection is closed. Its error, or a panic, ends nothing else. It mirrors socketserver.BaseRequestHandler.
 type BaseRequestHandler interface {
-	Handle(request *socket.Socket, clientAddress socket.Addr) error
+	Handle(request *socket.Socket, clientAddress net.Addr) error
 }
 
 // A TCPServer is what servers of connections have in common. It mirrors socketserver.TCPServer.
 type TCPServer struct {
 	socket         *socket.Socket
 	handler        BaseRequestHandler
-	processRequest func(request *socket.Socket, clientAddress socket.Addr) error
+	processRequest func(request *socket.Socket, clientAddress net.Addr) error
 
 	shutdownRequest    context.Context
 	setShutdownRequest context.CancelFunc
@@ -57,9 +58,9 @@ type TCPServer struct {
 
 // activate lets clients connect to an address. If processRequest fails, the server closes the request.
 func (s *TCPServer) activate(
-	address string, handler BaseRequestHandler, processRequest func(*socket.Socket, socket.Addr) error,
+	address string, handler BaseRequestHandler, processRequest func(*socket.Socket, net.Addr) error,
 ) (err error) {
-	if s.socket, err = socket.CreateServer(address, socket.SOMAXCONN); err != nil { // many clients may come at once
+	if s.socket, err = socket.CreateServer(address, &socket.ServerConfig{Backlog: socket.SOMAXCONN}); err != nil { // many clients may come at once
 		return err
 	}
 	// Python's accept blocks if the client that made the socket ready has gone in the meantime, and nothing ends that.
@@ -72,7 +73,7 @@ func (s *TCPServer) activate(
 }
 
 // ServerAddress returns the address that the server listens at.
-func (s *TCPServer) ServerAddress() (socket.Addr, error) { return s.socket.Getsockname() }
+func (s *TCPServer) ServerAddress() (net.Addr, error) { return s.socket.Getsockname() }
 
 // ServeForever handles requests until Shutdown. It waits for one no longer than pollInterval at a time.
 func (s *TCPServer) ServeForever(pollInterval time.Duration) error {
@@ -127,7 +128,7 @@ func (s *TCPServer) handleRequestNoblock() {
 }
 
 // FinishRequest handles a request and closes it.
-func (s *TCPServer) FinishRequest(request *socket.Socket, clientAddress socket.Addr) {
+func (s *TCPServer) FinishRequest(request *socket.Socket, clientAddress net.Addr) {
 	defer s.ShutdownRequest(request)
 	defer func() {
 		if p := recover(); p != nil {
@@ -140,7 +141,7 @@ func (s *TCPServer) FinishRequest(request *socket.Socket, clientAddress socket.A
 }
 
 // HandleError reports the error of a request, unless it says that the client is gone or that the server ends.
-func (s *TCPServer) HandleError(clientAddress socket.Addr, err error) {
+func (s *TCPServer) HandleError(clientAddress net.Addr, err error) {
 	for _, end := range []error{unix.ECONNRESET, unix.EPIPE, os.ErrClosed, context.Canceled} {
 		if errors.Is(err, end) {
 			return
@@ -175,7 +176,7 @@ func NewThreadingTCPServer(address string, handler BaseRequestHandler) (*Threadi
 }
 
 // ProcessRequest starts a goroutine for a request.
-func (s *ThreadingTCPServer) ProcessRequest(request *socket.Socket, clientAddress socket.Addr) error {
+func (s *ThreadingTCPServer) ProcessRequest(request *socket.Socket, clientAddress net.Addr) error {
 	s.requests.Go(func() {
 		defer context.AfterFunc(s.endRequests, func() { request.Close() })()
 		s.FinishRequest(request, clientAddress)
@@ -205,7 +206,7 @@ func NewForkingTCPServer(address string, handler BaseRequestHandler) (*ForkingTC
 }
 
 // ProcessRequest starts a process for a request. While there are too many, it waits for one to end.
-func (s *ForkingTCPServer) ProcessRequest(request *socket.Socket, clientAddress socket.Addr) error {
+func (s *ForkingTCPServer) ProcessRequest(request *socket.Socket, clientAddress net.Addr) error {
 	select {
 	case s.activeChildren <- struct{}{}:
 	case <-s.shutdownRequest.Done(): // Python goes on waiting
@@ -225,7 +226,7 @@ func (s *ForkingTCPServer) ProcessRequest(request *socket.Socket, clientAddress 
 }
 
 // fork starts a process that handles a request, and gives the request up here.
-func fork(request *socket.Socket, clientAddress socket.Addr) (*os.Process, error) {
+func fork(request *socket.Socket, clientAddress net.Addr) (*os.Process, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -256,7 +257,7 @@ func ServeForked(handler BaseRequestHandler) {
 		log.Fatal(err)
 	}
 	server := TCPServer{handler: handler}
-	server.FinishRequest(request, clientAddress)
+	server.FinishRequest(request, socket.InetAddr{AddrPort: clientAddress})
 	os.Exit(0)
 }
 
@@ -264,7 +265,7 @@ func ServeForked(handler BaseRequestHandler) {
 type MyServer struct{}
 
 // Handle serves a client.
-func (MyServer) Handle(conn *socket.Socket, _ socket.Addr) error {
+func (MyServer) Handle(conn *socket.Socket, _ net.Addr) error {
 	if err := conn.Sendall([]byte("Welcome. Send 0 for an operator, exit to leave.\n")); err != nil {
 		return err
 	}
@@ -320,7 +321,7 @@ func main() {
 
 // A server is a ThreadingTCPServer or a ForkingTCPServer.
 type server interface {
-	ServerAddress() (socket.Addr, error)
+	ServerAddress() (net.Addr, error)
 	ServeForever(pollInterval time.Duration) error
 	Shutdown()
 	EndRequests()

@@ -335,7 +335,7 @@ func TestOutOfDescriptors(t *testing.T) {
 // A handlerFunc is a function as a handler.
 type handlerFunc func(request *socket.Socket) error
 
-func (f handlerFunc) Handle(request *socket.Socket, _ socket.Addr) error { return f(request) }
+func (f handlerFunc) Handle(request *socket.Socket, _ net.Addr) error { return f(request) }
 
 // serveHere serves in this process until the returned function is called, with a poll interval that has no end.
 func serveHere(t *testing.T, handler handlerFunc) (server *ThreadingTCPServer, addr string, shutdown func()) {

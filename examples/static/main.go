@@ -111,7 +111,7 @@ func run(ctx context.Context, listen, dir string, timeout time.Duration) error {
 		return err
 	}
 	defer root.Close()
-	serversocket, err := socket.CreateServer(listen, socket.SOMAXCONN) // many clients may come at once
+	serversocket, err := socket.CreateServer(listen, &socket.ServerConfig{Backlog: socket.SOMAXCONN}) // many clients may come at once
 	if err != nil {
 		return err
 	}

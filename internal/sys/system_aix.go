@@ -10,4 +10,10 @@ const (
 	PipeBuf     = 32768
 	MsgDontwait = unix.MSG_NONBLOCK
 	SoLinger    = unix.SO_LINGER
+
+	// 0 if the system has none.
+	SockNonblock   = 0
+	SockCloexec    = 0
+	MsgCmsgCloexec = 0
+	SoReuseport    = unix.SO_REUSEPORT
 )

@@ -12,4 +12,10 @@ const (
 	PipeBuf     = 512
 	MsgDontwait = unix.MSG_DONTWAIT
 	SoLinger    = unix.SO_LINGER
+
+	// 0 if the system has none.
+	SockNonblock   = unix.SOCK_NONBLOCK
+	SockCloexec    = unix.SOCK_CLOEXEC
+	MsgCmsgCloexec = unix.MSG_CMSG_CLOEXEC
+	SoReuseport    = unix.SO_REUSEPORT
 )

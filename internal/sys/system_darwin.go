@@ -10,4 +10,10 @@ const (
 	PipeBuf     = 512
 	MsgDontwait = unix.MSG_DONTWAIT
 	SoLinger    = unix.SO_LINGER_SEC // SO_LINGER counts in hundredths of a second
+
+	// 0 if the system has none.
+	SockNonblock   = 0
+	SockCloexec    = 0
+	MsgCmsgCloexec = 0
+	SoReuseport    = unix.SO_REUSEPORT
 )

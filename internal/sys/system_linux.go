@@ -17,4 +17,10 @@ const (
 	PollRDBand = 0x080
 	PollWRNorm = 0x100
 	PollWRBand = 0x200
+
+	// 0 if the system has none.
+	SockNonblock   = unix.SOCK_NONBLOCK
+	SockCloexec    = unix.SOCK_CLOEXEC
+	MsgCmsgCloexec = unix.MSG_CMSG_CLOEXEC
+	SoReuseport    = unix.SO_REUSEPORT
 )

@@ -10,4 +10,10 @@ const (
 	PipeBuf     = 5120
 	MsgDontwait = unix.MSG_DONTWAIT
 	SoLinger    = unix.SO_LINGER
+
+	// 0 if the system has none.
+	SockNonblock   = unix.SOCK_NONBLOCK
+	SockCloexec    = unix.SOCK_CLOEXEC
+	MsgCmsgCloexec = 0
+	SoReuseport    = 0
 )

@@ -28,6 +28,9 @@ type Alarm struct {
 	index int // counted from 1; 0 if it is not there
 }
 
+// NewAlarm returns an alarm that calls fire, which must not wait.
+func NewAlarm(fire func()) *Alarm { return &Alarm{fire: fire} }
+
 // lastStretch is how long before its deadline an alarm is handed to the exact clock.
 const lastStretch = 2 * time.Millisecond
 

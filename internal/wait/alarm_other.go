@@ -14,10 +14,17 @@ type Alarm struct {
 	timer *time.Timer
 }
 
+// NewAlarm returns an alarm that calls fire, which must not wait.
+func NewAlarm(fire func()) *Alarm { return &Alarm{fire: fire} }
+
 // Set sets an alarm that is not set.
 func (a *Alarm) Set(at sys.Deadline) {
-	if at != sys.Never {
+	switch {
+	case at == sys.Never:
+	case a.timer == nil:
 		a.timer = time.AfterFunc(at.Left(), a.fire)
+	default:
+		a.timer.Reset(at.Left())
 	}
 }
 

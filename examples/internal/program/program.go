@@ -70,8 +70,8 @@ func Serve(address string, serve func(ctx context.Context, server *socket.Socket
 }
 
 // Listen returns a socket that listens at an address, and which that is.
-func Listen(address string) (*socket.Socket, socket.Addr, error) {
-	server, err := socket.CreateServer(address, socket.SOMAXCONN) // many clients may come at once
+func Listen(address string) (*socket.Socket, net.Addr, error) {
+	server, err := socket.CreateServer(address, &socket.ServerConfig{Backlog: socket.SOMAXCONN}) // many clients may come at once
 	if err != nil {
 		return nil, nil, err
 	}

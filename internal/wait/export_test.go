@@ -1,3 +1,0 @@
-package wait
-
-func NewAlarm(fire func()) *Alarm { return &Alarm{fire: fire} }

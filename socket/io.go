@@ -1,0 +1,257 @@
+//go:build unix
+
+package socket
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+var (
+	recvOp     = newOperation(operation{name: "socket.recv", receives: true, inProgress: unix.EAGAIN})
+	recvfromOp = newOperation(operation{name: "socket.recvfrom", receives: true, inProgress: unix.EAGAIN})
+	sendOp     = newOperation(operation{name: "socket.send", writes: true, inProgress: unix.EAGAIN})
+	sendtoOp   = newOperation(operation{name: "socket.sendto", writes: true, inProgress: unix.EAGAIN})
+	sendfileOp = newOperation(operation{name: "socket.sendfile", writes: true, inProgress: unix.EAGAIN})
+)
+
+func union(flags []int) (all int) {
+	for _, flag := range flags {
+		all |= flag
+	}
+	return all
+}
+
+// part returns what is not too much for one call: some systems refuse 2 GB and more.
+func part(p []byte) []byte { return p[:min(len(p), maxPart)] }
+
+const maxPart = 1 << 30
+
+// Recv receives up to len(p) bytes, or one datagram, of which it drops what does not fit. Zero bytes of a stream mean that
+// the peer has shut it down, without an error, as in Python. With MSG_TRUNC, n may be the length of the whole datagram, more than
+// len(p). If p is empty, Recv does nothing. It does not allocate. It mirrors socket.recv_into.
+//
+// A blocking socket waits for all of p with MSG_WAITALL, and for as much as SO_RCVLOWAT says if Setsockopt has set it.
+//
+// The error is ErrWouldBlock if there is nothing to receive and the socket is non-blocking, the flags have MSG_DONTWAIT or
+// MSG_ERRQUEUE, or the time that the option SO_RCVTIMEO of a blocking socket says is over.
+func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
+	if len(p) == 0 {
+		return 0, s.control(recvOp.name, func(int) error { return nil })
+	}
+	c := call{op: recvOp, p: part(p), flags: union(flags)}
+	if s.waitsForMore(c.flags) {
+		return s.receiveEnough(c)
+	}
+	err = s.do(&c)
+	return c.n, err
+}
+
+// Recvfrom is Recv that also returns the sender, which is nil if the kernel does not say it, as with streams, and that
+// takes a datagram away even if p is empty. It mirrors socket.recvfrom_into.
+//
+// On Linux it does not allocate if the sender is that of the last datagram.
+func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from net.Addr, err error) {
+	c := call{op: recvfromOp, p: part(p), flags: union(flags), named: true}
+	if s.waitsForMore(c.flags) {
+		n, err = s.receiveEnough(c)
+		return n, nil, err
+	}
+	if err = s.do(&c); err != nil {
+		return 0, nil, err
+	}
+	return c.n, s.senders.addr(&c.addr), nil
+}
+
+// waitsForMore reports whether a receiving operation waits for more than one byte, as the kernel does if the descriptor is blocking.
+func (s *Socket) waitsForMore(flags int) bool {
+	return s.kind.typ == SOCK_STREAM && (flags&MSG_WAITALL != 0 || s.lowat.Load() > 1) &&
+		flags&MSG_DONTWAIT == 0 && s.isBlocking()
+}
+
+// receiveEnough performs an operation as soon as there is as much as MSG_WAITALL or SO_RCVLOWAT demands, or no more comes.
+func (s *Socket) receiveEnough(c call) (n int, err error) {
+	p, flags, peeks, enough := c.p, c.flags, c.flags&MSG_PEEK != 0, len(c.p)
+	if flags&MSG_WAITALL == 0 {
+		enough = min(enough, int(s.lowat.Load()))
+	} else if !peeks {
+		for {
+			err = s.do(&c)
+			n += c.n
+			if c.p = p[n:]; err != nil || c.n == 0 || len(c.p) == 0 {
+				break
+			}
+		}
+		if n > 0 {
+			err = nil // which the next call finds again
+		}
+		return n, err
+	}
+	c.f = func(fd int) (int, error) {
+		var from sockaddr
+		n, err := recvfrom(fd, p, flags|MSG_PEEK, &from)
+		if 0 < n && n < enough && !isShut(fd) {
+			return 0, unix.EAGAIN
+		}
+		if err != nil || peeks {
+			return n, err
+		}
+		return recvfrom(fd, p, flags, &from)
+	}
+	err = s.do(&c)
+	return c.n, err
+}
+
+// Send sends p, or one datagram, and returns how many bytes that were. A blocking socket waits until all of p is sent. One that is
+// non-blocking or has a timeout, or with MSG_DONTWAIT among the flags, sends as many bytes as possible at once, which may be less.
+// Send does not allocate. It mirrors socket.send.
+//
+// The error is ErrWouldBlock if nothing can be sent now and the socket is non-blocking, the flags have MSG_DONTWAIT or the time that the
+// option SO_SNDTIMEO of a blocking socket says is over, and ErrBrokenPipe if the peer is gone. If a part of p was sent before the error,
+// n says how much. What two goroutines send at the same time may be mixed if it does not fit at once.
+func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
+	c := call{op: sendOp, flags: union(flags)}
+	return s.send(&c, p, 0)
+}
+
+// Sendto is Send to an address, of a datagram. With MSG_FASTOPEN, where the system has it, it connects a stream and sends. It mirrors
+// socket.sendto.
+//
+// The error is os.ErrInvalid if addr is no valid address, or that of Send.
+func (s *Socket) Sendto(p []byte, addr net.Addr, flags ...int) (n int, err error) {
+	c := call{op: sendtoOp, flags: union(flags)}
+	if c.addr, err = s.sockaddr(addr); err != nil {
+		return 0, s.control(sendtoOp.name, func(int) error { return err })
+	}
+	if c.flags&msgFastopen != 0 {
+		return s.fastopen(&c, p)
+	}
+	return s.send(&c, p, 0)
+}
+
+// send performs an operation that sends p, of which a part was sent already. It performs it once more if a blocking socket has sent a
+// part.
+func (s *Socket) send(c *call, p []byte, sent int) (int, error) {
+	for {
+		c.p = part(p[sent:])
+		err := s.do(c)
+		if sent += c.n; err != nil || sent >= len(p) || c.flags&MSG_DONTWAIT != 0 || !s.isBlocking() {
+			if sent > 0 && err == c.op.wouldBlock {
+				err = nil // the time of SO_SNDTIMEO is over
+			}
+			return sent, err
+		}
+	}
+}
+
+// fastopen connects and sends p, if possible with the first packet. Otherwise p is sent when the socket is connected.
+func (s *Socket) fastopen(c *call, p []byte) (int, error) {
+	c.p = part(p)
+	err := s.try(c)
+	waits := s.Getblocking() && c.flags&MSG_DONTWAIT == 0
+	if c.n == len(p) || err == nil && !s.isBlocking() || err != nil && !(waits && errors.Is(err, ErrInProgress)) {
+		return c.n, err
+	}
+	c.flags, c.addr = c.flags&^msgFastopen, sockaddr{}
+	return s.send(c, p, c.n)
+}
+
+// Sendall sends all of p, and waits as often as that needs; the timeout is for all of it. After an error, also of a
+// non-blocking socket, it is unknown how much of p was sent. It mirrors socket.sendall.
+//
+// The error is that of Send.
+func (s *Socket) Sendall(p []byte, flags ...int) error {
+	_, err := s.sendall(p, union(flags))
+	return err
+}
+
+func (s *Socket) sendall(p []byte, flags int) (sent int, err error) {
+	deadline := s.deadline()
+	c := call{op: sendOp, flags: flags}
+	for {
+		c.p = part(p[sent:])
+		err = s.try(&c)
+		if err != nil && err == sendOp.wouldBlock {
+			err = s.wait(&c, deadline)
+		}
+		if sent += c.n; err != nil || sent >= len(p) {
+			return sent, err
+		}
+		if deadline != sys.Now && deadline.Left() == 0 {
+			return sent, s.control(sendOp.name, func(int) error { return os.ErrDeadlineExceeded })
+		}
+	}
+}
+
+// Read is Recv as an io.Reader has it: the end of a stream is io.EOF.
+func (s *Socket) Read(p []byte) (n int, err error) {
+	n, err = s.Recv(p)
+	if n == 0 && err == nil && len(p) > 0 && s.kind.typ != SOCK_DGRAM && s.kind.typ != SOCK_RAW {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Write is Sendall as an io.Writer has it: n says how much was sent before an error.
+func (s *Socket) Write(p []byte) (n int, err error) { return s.sendall(p, 0) }
+
+// Sendfile sends up to count bytes of a regular file from an offset on, or all up to its end if count is negative, and returns how many
+// bytes that were. It waits, or sends a part, as Send does. It uses sendfile(2) where the system has it for the file, and reads and sends
+// otherwise. The position of the file does not matter, and stays. It mirrors socket.sendfile.
+//
+// The error is that of Send, that of reading the file, os.ErrInvalid if the file is nil or the offset negative, or os.ErrClosed if the
+// file is closed.
+func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err error) {
+	raw, err := file.SyscallConn()
+	if err == nil && offset < 0 {
+		err = invalid("offset %d", offset)
+	}
+	if err != nil || count == 0 {
+		return 0, s.control(sendfileOp.name, func(int) error { return err })
+	}
+	c := call{op: sendfileOp, f: func(fd int) (n int, err error) {
+		size := int64(maxPart)
+		if count >= 0 {
+			size = min(size, count-sent)
+		}
+		closed := raw.Control(func(in uintptr) { n, err = sendfile(fd, int(in), offset+sent, int(size)) })
+		if closed != nil {
+			err = os.ErrClosed
+		}
+		return n, err
+	}}
+	for {
+		err = s.do(&c)
+		sent += int64(c.n)
+		if err != nil || c.n == 0 || sent == count || !s.isBlocking() {
+			if sent > 0 && err == sendfileOp.wouldBlock {
+				err = nil
+			}
+			return sent, err
+		}
+	}
+}
+
+// sendfile wraps sendfile(2). Not all files have what that needs, and not all systems have it.
+func sendfile(fd, file int, offset int64, size int) (int, error) {
+	end := offset
+	n, err := unix.Sendfile(fd, file, &end, size)
+	if n = max(n, int(end-offset)); n > 0 {
+		return n, nil // some systems say EAGAIN although they have sent a part
+	}
+	switch err {
+	case nil, unix.EAGAIN, unix.EINTR, unix.EPIPE, unix.ECONNRESET, unix.ENOTCONN:
+		return 0, err
+	}
+	buf := make([]byte, min(size, 1<<16))
+	if n, err = unix.Pread(file, buf, offset); n <= 0 {
+		return 0, err
+	}
+	return send(fd, buf[:n], 0, &sockaddr{})
+}

@@ -1,0 +1,161 @@
+//go:build unix
+
+package socket
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
+)
+
+var (
+	recvmsgOp = newOperation(operation{name: "socket.recvmsg", receives: true, inProgress: unix.EAGAIN})
+	sendmsgOp = newOperation(operation{name: "socket.sendmsg", writes: true, inProgress: unix.EAGAIN})
+)
+
+// A ControlMessage is an item of ancillary data: Python's tuple (cmsg_level, cmsg_type, cmsg_data).
+type ControlMessage struct {
+	Level, Type int
+	Data        []byte
+}
+
+// Rights returns the ControlMessage that sends descriptors to another process: (SOL_SOCKET, SCM_RIGHTS, array.array("i", fds)). They have
+// to stay open until Sendmsg has returned.
+func Rights(fds ...int) ControlMessage {
+	m := ControlMessage{Level: SOL_SOCKET, Type: unix.SCM_RIGHTS}
+	for _, fd := range fds {
+		m.Data = binary.NativeEndian.AppendUint32(m.Data, uint32(fd))
+	}
+	return m
+}
+
+// Fds returns the descriptors that came with SCM_RIGHTS, or none if m is something else. They are the caller's, who has to close them.
+func (m ControlMessage) Fds() (fds []int) {
+	if m.Level != SOL_SOCKET || m.Type != unix.SCM_RIGHTS {
+		return nil
+	}
+	for data := m.Data; len(data) >= 4; data = data[4:] {
+		fds = append(fds, int(int32(binary.NativeEndian.Uint32(data))))
+	}
+	return fds
+}
+
+// CMSG_LEN returns how long an item of ancillary data is that has length bytes of data, without the padding after it. It mirrors
+// socket.CMSG_LEN.
+func CMSG_LEN(length int) int { return unix.CmsgLen(length) }
+
+// CMSG_SPACE returns how much room an item of ancillary data needs that has length bytes of data. It mirrors socket.CMSG_SPACE.
+func CMSG_SPACE(length int) int { return unix.CmsgSpace(length) }
+
+// Recvmsg is Recvfrom into several buffers, which are filled one after the other, that also receives ancillary data, of which up to
+// ancbufsize bytes; CMSG_SPACE says how many an item needs. The flags that are returned may have MSG_TRUNC, if a datagram was longer than
+// the buffers, and MSG_CTRUNC, if there was more ancillary data. It mirrors socket.recvmsg_into.
+//
+// Descriptors that come with SCM_RIGHTS are close-on-exec, and the caller's. What there is no room for is closed by the kernel.
+func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
+	n int, ancdata []ControlMessage, msgFlags int, from net.Addr, err error,
+) {
+	if ancbufsize < 0 {
+		return 0, nil, 0, nil, s.control(recvmsgOp.name, func(int) error { return invalid("ancbufsize %d", ancbufsize) })
+	}
+	var addr sockaddr
+	c := call{op: recvmsgOp, flags: union(flags)}
+	c.f = func(fd int) (n int, err error) {
+		if sys.MsgCmsgCloexec == 0 && ancbufsize > 0 {
+			syscall.ForkLock.RLock()
+			defer syscall.ForkLock.RUnlock()
+		}
+		oob := make([]byte, ancbufsize)
+		n, oobn, got, err := recvmsg(fd, buffers, oob, c.flags|sys.MsgCmsgCloexec, &addr)
+		if err == nil {
+			ancdata, msgFlags = parse(oob[:oobn]), got&^sys.MsgCmsgCloexec
+		}
+		return n, err
+	}
+	if err := s.do(&c); err != nil {
+		return 0, nil, 0, nil, err
+	}
+	return c.n, ancdata, msgFlags, s.senders.addr(&addr), nil
+}
+
+// parse takes ancillary data apart. The last item may have been cut.
+func parse(oob []byte) (items []ControlMessage) {
+	for len(oob) >= unix.CmsgLen(0) {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(oob)))
+		end := min(int(h.Len), len(oob))
+		if end < unix.CmsgLen(0) {
+			break
+		}
+		m := ControlMessage{int(h.Level), int(h.Type), bytes.Clone(oob[unix.CmsgLen(0):end])}
+		if sys.MsgCmsgCloexec == 0 {
+			for _, fd := range m.Fds() {
+				unix.CloseOnExec(fd)
+			}
+		}
+		items = append(items, m)
+		oob = oob[min(unix.CmsgSpace(len(m.Data)), len(oob)):]
+	}
+	return items
+}
+
+// Sendmsg is Send from several buffers, one after the other, with ancillary data, and to an address unless that is nil. A blocking stream
+// sends all; the ancillary data goes with the first part. It mirrors socket.sendmsg.
+//
+// The error is os.ErrInvalid if addr is no valid address, or that of Send.
+func (s *Socket) Sendmsg(buffers [][]byte, ancdata []ControlMessage, addr net.Addr, flags ...int) (n int, err error) {
+	c := call{op: sendmsgOp, flags: union(flags)}
+	if addr != nil {
+		if c.addr, err = s.sockaddr(addr); err != nil {
+			return 0, s.control(sendmsgOp.name, func(int) error { return err })
+		}
+	}
+	oob, to := marshal(ancdata), c.addr
+	c.f = func(fd int) (int, error) { return sendmsg(fd, buffers, oob, c.flags, &to) }
+	size := 0
+	for _, p := range buffers {
+		size += len(p)
+	}
+	for {
+		err := s.do(&c)
+		if n += c.n; err != nil || n >= size || c.flags&MSG_DONTWAIT != 0 || !s.isBlocking() {
+			if n > 0 && err == sendmsgOp.wouldBlock {
+				err = nil
+			}
+			return n, err
+		}
+		buffers, oob = rest(buffers, c.n), nil
+	}
+}
+
+func marshal(ancdata []ControlMessage) []byte {
+	size := 0
+	for _, m := range ancdata {
+		size += unix.CmsgSpace(len(m.Data))
+	}
+	oob := make([]byte, size)
+	for item := oob; len(ancdata) > 0; ancdata = ancdata[1:] {
+		m := ancdata[0]
+		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(item)))
+		h.Level, h.Type = int32(m.Level), int32(m.Type)
+		h.SetLen(unix.CmsgLen(len(m.Data)))
+		copy(item[unix.CmsgLen(0):], m.Data)
+		item = item[unix.CmsgSpace(len(m.Data)):]
+	}
+	return oob
+}
+
+// rest returns what is left of buffers after n bytes.
+func rest(buffers [][]byte, n int) [][]byte {
+	for n >= len(buffers[0]) {
+		n -= len(buffers[0])
+		buffers = buffers[1:]
+	}
+	left := append([][]byte{buffers[0][n:]}, buffers[1:]...)
+	return left
+}
