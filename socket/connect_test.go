@@ -3,13 +3,9 @@
 package socket_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net"
-	"net/netip"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -272,126 +268,4 @@ func TestAcceptedIsBlocking(t *testing.T) {
 	if own(t, server); !server.Getblocking() {
 		t.Error("an accepted socket is non-blocking, as its listener")
 	}
-}
-
-func TestCreateServer(t *testing.T) {
-	testkit.NoLeaks(t)
-	for _, address := range []string{"localhost:0", "127.0.0.1:0", ":0", "[::1]:0"} {
-		server, err := socket.CreateServer(address, nil)
-		if address == "[::1]:0" && errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) {
-			continue
-		}
-		check(t, err)
-		own(t, server)
-		if must[int](t)(server.Getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)) == 0 {
-			t.Errorf("%s: SO_REUSEADDR is not set", address)
-		}
-		name := sockname(t, server).(socket.InetAddr)
-		if address == ":0" {
-			if want := netip.IPv4Unspecified(); name.Addr() != want {
-				t.Errorf("%s listens at %v, want %v", address, name.Addr(), want)
-			}
-			name.AddrPort = netip.MustParseAddrPort(fmt.Sprintf("127.0.0.1:%d", name.Port()))
-		}
-		client := own(t, must[*socket.Socket](t)(socket.CreateConnection(name.String(), &socket.ConnectionConfig{Timeout: time.Minute})))
-		if client.Gettimeout() != time.Minute {
-			t.Errorf("the timeout of the connection is %v", client.Gettimeout())
-		}
-		accepted, from, err := server.Accept()
-		check(t, err)
-		own(t, accepted)
-		if from != sockname(t, client) {
-			t.Errorf("%s accepted %v, want %v", address, from, sockname(t, client))
-		}
-	}
-}
-
-func TestCreateServerErrors(t *testing.T) {
-	testkit.NoLeaks(t)
-	used := own(t, must[*socket.Socket](t)(socket.CreateServer("127.0.0.1:0", nil)))
-	address := sockname(t, used).String()
-	_, err := socket.CreateServer(address, nil)
-	wantError(t, err, unix.EADDRINUSE, "socket.create_server: "+address+": socket.bind: fd ")
-	for _, address := range []string{"localhost", "localhost:nosuchport", "no such host:0"} {
-		for _, create := range []func(string) (*socket.Socket, error){
-			func(address string) (*socket.Socket, error) { return socket.CreateServer(address, nil) },
-			func(address string) (*socket.Socket, error) { return socket.CreateConnection(address, nil) },
-		} {
-			if s, err := create(address); err == nil {
-				t.Errorf("%s: no error", address)
-				s.Close()
-			}
-		}
-	}
-}
-
-func TestCreateConnectionErrors(t *testing.T) {
-	testkit.NoLeaks(t)
-	address := networks[0].refusing(t).String()
-	_, err := socket.CreateConnection(address, nil)
-	wantError(t, err, unix.ECONNREFUSED, "socket.create_connection: "+address+": socket.connect: fd ")
-	_, err = socket.CreateConnection(address, &socket.ConnectionConfig{Timeout: -1})
-	wantError(t, err, os.ErrInvalid)
-}
-
-func TestGetaddrinfo(t *testing.T) {
-	ctx := context.Background()
-	for _, test := range []struct {
-		family  int
-		address string
-		want    string
-	}{
-		{socket.AF_UNSPEC, "192.0.2.1:80", "192.0.2.1:80"},
-		{socket.AF_INET, "192.0.2.1:http", "192.0.2.1:80"},
-		{socket.AF_INET6, "[2001:db8::1]:80", "[2001:db8::1]:80"},
-	} {
-		addrs, err := socket.Getaddrinfo(ctx, test.address, test.family, socket.SOCK_STREAM, 0, 0)
-		check(t, err)
-		if len(addrs) != 1 || addrs[0].Addr.String() != test.want {
-			t.Errorf("%s is %v, want %s", test.address, addrs, test.want)
-		}
-	}
-	_, err := socket.Getaddrinfo(ctx, "192.0.2.1:80", socket.AF_INET6, 0, 0, 0)
-	var addrErr *net.AddrError
-	if !errors.As(err, &addrErr) {
-		t.Errorf("an IPv4 address is no error for AF_INET6 but %v", err)
-	}
-	_, err = socket.Getaddrinfo(ctx, "192.0.2.1:80", socket.AF_UNIX, 0, 0, 0)
-	wantError(t, err, os.ErrInvalid, "getaddrinfo")
-}
-
-func TestAbstractAddress(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux has an abstract namespace")
-	}
-	testkit.NoLeaks(t)
-	name := fmt.Sprintf("pyselect-%d-%d", os.Getpid(), time.Now().UnixNano())
-	l := newSocket(t, socket.AF_UNIX, socket.SOCK_STREAM)
-	check(t, l.Bind(socket.UnixAddr("\x00"+name)))
-	check(t, l.Listen(1))
-	if got := sockname(t, l); got != socket.UnixAddr("\x00"+name) {
-		t.Errorf("the address is %q, want %q", got, "@"+name)
-	}
-	client := newSocket(t, socket.AF_UNIX, socket.SOCK_STREAM)
-	check(t, client.Connect(socket.UnixAddr("\x00"+name)))
-}
-
-func TestAddresses(t *testing.T) {
-	testkit.NoLeaks(t)
-	s := newSocket(t, socket.AF_INET, socket.SOCK_STREAM)
-	for _, addr := range []net.Addr{nil, socket.InetAddr{}, (*net.TCPAddr)(nil), (*net.UDPAddr)(nil), (*net.IPAddr)(nil), (*net.UnixAddr)(nil), &net.IPNet{}} {
-		wantError(t, s.Bind(addr), os.ErrInvalid, "bind")
-		wantError(t, s.Connect(addr), os.ErrInvalid, "connect")
-		_, err := s.Sendto(nil, addr)
-		wantError(t, err, os.ErrInvalid, "sendto")
-	}
-	wantError(t, s.Bind(&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "nosuchinterface"}), os.ErrInvalid, "nosuchinterface")
-	a, b := pair(t)
-	for _, addr := range []net.Addr{sockname(t, a), must[net.Addr](t)(b.Getpeername())} {
-		if addr != socket.UnixAddr("") {
-			t.Errorf("the address of one of a pair is %q", addr)
-		}
-	}
-	_, err := s.Getpeername()
-	wantError(t, err, unix.ENOTCONN, "getpeername", "fd")
 }

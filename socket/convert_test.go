@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
 )
@@ -119,4 +121,65 @@ func TestDetachAndAdopt(t *testing.T) {
 	}
 	send(t, peer, "spam")
 	wantRecv(t, again, "spam")
+}
+
+// The timeout of a Socket is one of its net.Conn, for each call, until a deadline is set.
+func TestNetConnTimeout(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		a, b := n.connect(t)
+		const timeout = 20 * time.Millisecond
+		check(t, a.Settimeout(timeout))
+		conn, err := a.NetConn()
+		check(t, err)
+		defer conn.Close()
+		buf := make([]byte, 1<<16)
+		for range 2 {
+			testkit.Duration(t, timeout, func() {
+				if _, err := conn.Read(buf); !os.IsTimeout(err) {
+					t.Errorf("Read returned %v", err)
+				}
+			})
+		}
+		testkit.Duration(t, timeout, func() {
+			for err = nil; err == nil; {
+				_, err = conn.Write(buf)
+			}
+			if !os.IsTimeout(err) {
+				t.Errorf("Write returned %v", err)
+			}
+		})
+		check(t, conn.SetReadDeadline(time.Time{}))
+		call := testkit.Go(t, func() {
+			if n, err := conn.Read(buf); string(buf[:n]) != "spam" || err != nil {
+				t.Errorf("read %q, %v", buf[:n], err)
+			}
+		}).Blocked()
+		time.Sleep(2 * timeout)
+		send(t, b, "spam")
+		call.Wait()
+		check(t, conn.SetDeadline(time.Now().Add(-time.Second)))
+		for _, call := range []func([]byte) (int, error){conn.Read, conn.Write} {
+			if _, err := call(buf); !os.IsTimeout(err) {
+				t.Errorf("after the deadline, a call returned %v", err)
+			}
+		}
+		check(t, conn.SetWriteDeadline(time.Time{}))
+		testkit.Drain(t, fileno(t, b))
+		check(t, conn.(interface{ CloseWrite() error }).CloseWrite())
+		again := own(t, must[*socket.Socket](t)(socket.FromConn(conn.(syscall.Conn))))
+		if sockname(t, again) != sockname(t, a) {
+			t.Errorf("the socket of the net.Conn is %v", again)
+		}
+
+		for _, timeout := range []time.Duration{0, pyselect.Forever} {
+			check(t, a.Settimeout(timeout))
+			conn, err := a.NetConn()
+			check(t, err)
+			send(t, b, "eggs")
+			if n, err := conn.Read(buf); !bytes.Equal(buf[:n], []byte("eggs")) || err != nil {
+				t.Errorf("read %q, %v", buf[:n], err)
+			}
+			check(t, conn.Close())
+		}
+	})
 }

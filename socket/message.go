@@ -28,7 +28,7 @@ type ControlMessage struct {
 // Rights returns the ControlMessage that sends descriptors to another process: (SOL_SOCKET, SCM_RIGHTS, array.array("i", fds)). They have
 // to stay open until Sendmsg has returned.
 func Rights(fds ...int) ControlMessage {
-	m := ControlMessage{Level: SOL_SOCKET, Type: unix.SCM_RIGHTS}
+	m := ControlMessage{Level: SOL_SOCKET, Type: SCM_RIGHTS}
 	for _, fd := range fds {
 		m.Data = binary.NativeEndian.AppendUint32(m.Data, uint32(fd))
 	}
@@ -37,7 +37,7 @@ func Rights(fds ...int) ControlMessage {
 
 // Fds returns the descriptors that came with SCM_RIGHTS, or none if m is something else. They are the caller's, who has to close them.
 func (m ControlMessage) Fds() (fds []int) {
-	if m.Level != SOL_SOCKET || m.Type != unix.SCM_RIGHTS {
+	if m.Level != SOL_SOCKET || m.Type != SCM_RIGHTS {
 		return nil
 	}
 	for data := m.Data; len(data) >= 4; data = data[4:] {

@@ -25,8 +25,8 @@ func (w *waiter) leaveGoPoller(p *poller, _ error) error {
 		epoll.Close()
 		return err
 	}
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET} // so that an error that stays is reported once
-	conn.Control(func(socket uintptr) { err = unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, int(socket), &event) })
+	const events = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET // so that an error that stays is reported once
+	conn.Control(func(socket uintptr) { err = sys.EpollCtl(fd, unix.EPOLL_CTL_ADD, int(socket), events, 0, false) })
 	if err != nil {
 		epoll.Close()
 		return err

@@ -148,7 +148,13 @@ func lookupHost(ctx context.Context, family int, host string, flags int) ([]neti
 	case host == "<broadcast>" && family != AF_INET6:
 		return []netip.Addr{netip.AddrFrom4([4]byte{255, 255, 255, 255})}, nil
 	}
-	if _, err := netip.ParseAddr(host); err != nil && flags&AI_NUMERICHOST != 0 {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if len(ofFamily(family, ip.Unmap())) == 0 {
+			return nil, &net.AddrError{Err: "address of another family", Addr: host}
+		}
+		return []netip.Addr{ip}, nil
+	}
+	if flags&AI_NUMERICHOST != 0 {
 		return nil, &net.DNSError{Err: "no numeric address", Name: host, IsNotFound: true}
 	}
 	return net.DefaultResolver.LookupNetIP(ctx, network, host)

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 var goPollerRuns atomic.Bool
@@ -26,8 +28,10 @@ func StartGoPoller() error {
 	return nil
 }
 
-// InGoPoller puts a descriptor that does not block into Go's own poller, and owns it: it is closed if the poller cannot watch it.
+// InGoPoller makes a descriptor non-blocking and puts it into Go's own poller. It owns the descriptor: that is closed if the poller
+// cannot watch it.
 func InGoPoller(fd int, name string) (*os.File, syscall.RawConn, error) {
+	unix.SetNonblock(fd, true)
 	file := os.NewFile(uintptr(fd), name)
 	conn, err := file.SyscallConn()
 	if err == nil {

@@ -365,7 +365,6 @@ func (e *Epoll) open() {
 	if err != nil {
 		return
 	}
-	unix.SetNonblock(fd, true)
 	f.file, f.conn, err = sys.InGoPoller(fd, "epoll")
 	f.closed, e.refused = false, err != nil
 	f.past.Store(false)

@@ -52,7 +52,6 @@ func (l *lot) open() bool {
 	if err != nil {
 		return false
 	}
-	unix.SetNonblock(fd, true)
 	if l.file, l.conn, err = sys.InGoPoller(fd, "epoll"); err != nil {
 		return false
 	}

@@ -1,0 +1,367 @@
+//go:build unix
+
+package socket_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
+)
+
+// datagrams are sockets for which the kernel says "not now" for ever when they are shut down.
+var datagrams = map[string]func(t *testing.T) *socket.Socket{
+	"UDP": func(t *testing.T) *socket.Socket {
+		s := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
+		check(t, s.Bind(networks[0].any(t)))
+		return s
+	},
+	"connected UDP": func(t *testing.T) *socket.Socket {
+		s := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
+		check(t, s.Bind(networks[0].any(t)))
+		check(t, s.Connect(sockname(t, s)))
+		return s
+	},
+	"Unix": func(t *testing.T) *socket.Socket {
+		a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_DGRAM, 0)
+		check(t, err)
+		own(t, b)
+		return own(t, a)
+	},
+}
+
+func TestShutdownEndsReceiving(t *testing.T) {
+	receiving := map[string]func(s *socket.Socket) (int, error){
+		"Recv": func(s *socket.Socket) (int, error) { return s.Recv(make([]byte, 10)) },
+		"Recvfrom": func(s *socket.Socket) (int, error) {
+			n, _, err := s.Recvfrom(make([]byte, 10))
+			return n, err
+		},
+		"Recvmsg": func(s *socket.Socket) (int, error) {
+			n, _, _, _, err := s.Recvmsg([][]byte{make([]byte, 10)}, 0)
+			return n, err
+		},
+	}
+	for kind, open := range datagrams {
+		for name, receive := range receiving {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				testkit.NoLeaks(t)
+				s := open(t)
+				nothing := func() {
+					if n, err := receive(s); n != 0 || err != nil {
+						t.Errorf("received %d bytes, %v", n, err)
+					}
+				}
+				call := testkit.Go(t, nothing).Blocked()
+				if err := s.Shutdown(socket.SHUT_RDWR); err != nil { // Linux says so of one that is not connected, and does it
+					wantError(t, err, socket.ErrNotConnected)
+				}
+				call.Wait()
+				nothing()
+				check(t, s.Settimeout(testkit.Patience))
+				nothing()
+			})
+		}
+	}
+}
+
+// What was there before is not lost.
+func TestShutdownLeavesWhatIsThere(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_DGRAM, 0)
+	check(t, err)
+	own(t, a)
+	own(t, b)
+	send(t, a, "spam")
+	check(t, b.Shutdown(socket.SHUT_RD))
+	for _, want := range []string{"spam", "", ""} {
+		wantRecv(t, b, want)
+	}
+}
+
+// SO_RCVTIMEO and SO_SNDTIMEO are time limits of blocking sockets, in whatever way they were set, and of no others.
+func TestKernelTimeouts(t *testing.T) {
+	const timeout = 20 * time.Millisecond
+	limit := unix.NsecToTimeval(timeout.Nanoseconds())
+	for _, op := range waits {
+		t.Run(op.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			s := op.idle(t)
+			for _, option := range []int{unix.SO_RCVTIMEO, unix.SO_SNDTIMEO} {
+				check(t, unix.SetsockoptTimeval(fileno(t, s), unix.SOL_SOCKET, option, &limit))
+			}
+			testkit.Duration(t, timeout, func() { wantError(t, op.call(s), socket.ErrWouldBlock, op.name) })
+			check(t, s.Settimeout(2*timeout))
+			testkit.Duration(t, 2*timeout, func() { wantError(t, op.call(s), os.ErrDeadlineExceeded, op.name) })
+		})
+	}
+}
+
+// A part that was sent is no error.
+func TestKernelTimeoutOfASendInTheMiddle(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, _ := pair(t)
+	limit := unix.NsecToTimeval(int64(20 * time.Millisecond))
+	check(t, unix.SetsockoptTimeval(fileno(t, a), unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit))
+	const size = 1 << 22
+	if n, err := a.Send(make([]byte, size)); n == 0 || n == size || err != nil {
+		t.Errorf("sent %d of %d bytes, %v", n, size, err)
+	}
+	_, err := a.Send(make([]byte, size))
+	wantError(t, err, socket.ErrWouldBlock)
+}
+
+func TestWaitForMore(t *testing.T) {
+	low := func(t *testing.T, s *socket.Socket) {
+		check(t, s.Setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 5))
+	}
+	nothing := func(*testing.T, *socket.Socket) {}
+	recv := func(flags ...int) func(s *socket.Socket, p []byte) (int, error) {
+		return func(s *socket.Socket, p []byte) (int, error) { return s.Recv(p, flags...) }
+	}
+	for name, test := range map[string]struct {
+		prepare func(t *testing.T, s *socket.Socket)
+		receive func(s *socket.Socket, p []byte) (int, error)
+		size    int
+		first   string // for which it goes on waiting
+		then    string // "" for the end
+		want    string
+	}{
+		"SO_RCVLOWAT":               {low, recv(), 100, "spam", "eggs", "spameggs"},
+		"SO_RCVLOWAT, peek":         {low, recv(socket.MSG_PEEK), 100, "spam", "eggs", "spameggs"},
+		"SO_RCVLOWAT, end":          {low, recv(), 100, "spam", "", "spam"},
+		"MSG_WAITALL":               {nothing, recv(socket.MSG_WAITALL), 8, "spam", "eggs and ham", "spameggs"},
+		"MSG_WAITALL, peek":         {nothing, recv(socket.MSG_WAITALL, socket.MSG_PEEK), 8, "spam", "eggs", "spameggs"},
+		"MSG_WAITALL, end":          {nothing, recv(socket.MSG_WAITALL), 8, "spam", "", "spam"},
+		"MSG_WAITALL and the other": {low, recv(socket.MSG_WAITALL), 10, "spam", "eggsham", "spameggsha"},
+		"Recvfrom": {low, func(s *socket.Socket, p []byte) (int, error) {
+			n, _, err := s.Recvfrom(p)
+			return n, err
+		}, 100, "spam", "eggs", "spameggs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			client, s := networks[0].connect(t)
+			check(t, client.Setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1))
+			test.prepare(t, s)
+			send(t, client, test.first)
+			p := make([]byte, test.size)
+			var n int
+			var err error
+			call := testkit.Go(t, func() { n, err = test.receive(s, p) }).Blocked()
+			if test.then == "" {
+				check(t, client.Shutdown(socket.SHUT_WR))
+			} else {
+				send(t, client, test.then)
+			}
+			call.Wait()
+			if got := string(p[:max(n, 0)]); got != test.want || err != nil {
+				t.Errorf("received %q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+// An option of the listener is one of those it accepts, and a duplicate has the same.
+func TestLowWaterIsInherited(t *testing.T) {
+	testkit.NoLeaks(t)
+	n := networks[0]
+	l := n.listen(t, 1)
+	check(t, l.Setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 5))
+	client := newSocket(t, n.family, socket.SOCK_STREAM)
+	check(t, client.Connect(sockname(t, l)))
+	accepted, _, err := l.Accept()
+	check(t, err)
+	own(t, accepted)
+	for _, s := range []*socket.Socket{
+		accepted, own(t, must[*socket.Socket](t)(accepted.Dup())), duplicate(t, fileno(t, accepted)),
+	} {
+		low := must[int](t)(s.Getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT))
+		if low != 5 {
+			t.Skip("this system does not inherit SO_RCVLOWAT")
+		}
+		send(t, client, "spam")
+		call := testkit.Go(t, func() { wantRecv(t, s, "spameggs") }).Blocked()
+		send(t, client, "eggs")
+		call.Wait()
+	}
+}
+
+// A flag that says not to wait counts for these too, and so does the mode of the socket.
+func TestDoNotWaitForMore(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	check(t, b.Setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 5))
+	send(t, a, "spam")
+	wantRecv(t, b, "spam", socket.MSG_DONTWAIT)
+	send(t, a, "spam")
+	wantRecv(t, b, "spam", socket.MSG_DONTWAIT, socket.MSG_WAITALL)
+	check(t, b.Settimeout(time.Hour))
+	send(t, a, "spam")
+	wantRecv(t, b, "spam")
+	b.Setblocking(false)
+	send(t, a, "spam")
+	wantRecv(t, b, "spam", socket.MSG_WAITALL)
+}
+
+func TestTimeoutInABubble(t *testing.T) {
+	testkit.NoLeaks(t)
+	for _, op := range waits {
+		begin := time.Now()
+		synctest.Test(t, func(t *testing.T) {
+			s := op.idle(t)
+			check(t, s.Settimeout(20*time.Millisecond))
+			for range 2 {
+				wantError(t, op.call(s), os.ErrDeadlineExceeded, op.name)
+			}
+		})
+		if d := time.Since(begin); d < 40*time.Millisecond {
+			t.Errorf("two timeouts of 20 ms took %v", d)
+		}
+	}
+}
+
+// Somebody else makes the descriptor blocking, so that a system call of the Socket waits in the kernel.
+func TestCloseDoesNotWaitForABlockedCall(t *testing.T) {
+	for name, wait := range map[string]func(s *socket.Socket){
+		"at once":             func(*socket.Socket) {},
+		"after it has waited": func(s *socket.Socket) { s.Recv(make([]byte, 1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			a, b := pair(t)
+			check(t, a.Settimeout(time.Millisecond))
+			wait(a)
+			check(t, a.Settimeout(pyselect.Forever))
+			check(t, unix.SetNonblock(fileno(t, a), false))
+			call := testkit.Go(t, func() { a.Recv(make([]byte, 1)) }).Blocked()
+			closing := testkit.Go(t, func() { check(t, a.Close()) })
+			closing.Wait()
+			_, err := a.Recv(make([]byte, 1))
+			wantError(t, err, os.ErrClosed)
+			send(t, b, "x") // so that it ends
+			call.Wait()
+		})
+	}
+}
+
+func TestReadAndWrite(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		a, b := n.connect(t)
+		text := strings.Repeat("spam and eggs ", 1<<16)
+		call := testkit.Go(t, func() {
+			if n, err := io.WriteString(a, text); n != len(text) || err != nil {
+				t.Errorf("wrote %d bytes, %v", n, err)
+			}
+			check(t, a.Shutdown(socket.SHUT_WR))
+		})
+		if got := must[[]byte](t)(io.ReadAll(b)); string(got) != text {
+			t.Errorf("read %d bytes, other ones than the %d written", len(got), len(text))
+		}
+		call.Wait()
+		if n, err := b.Read(nil); n != 0 || err != nil {
+			t.Errorf("read %d bytes into nothing, %v", n, err)
+		}
+		a, b = n.connect(t)
+		a.Setblocking(false)
+		sent, err := a.Write(make([]byte, 64<<20))
+		wantError(t, err, socket.ErrWouldBlock)
+		if sent == 0 || sent == 64<<20 {
+			t.Errorf("wrote %d bytes", sent)
+		}
+		b.Close()
+	})
+}
+
+// A datagram may be empty.
+func TestReadDatagram(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_DGRAM, 0)
+	check(t, err)
+	own(t, a)
+	own(t, b)
+	send(t, a, "")
+	if n, err := b.Read(make([]byte, 1)); n != 0 || err != nil {
+		t.Errorf("read %d bytes, %v", n, err)
+	}
+}
+
+func TestDup(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	check(t, a.Settimeout(time.Hour))
+	d := own(t, must[*socket.Socket](t)(a.Dup()))
+	if d.Gettimeout() != time.Hour || d.Family() != a.Family() || d.Type() != a.Type() || fileno(t, d) == fileno(t, a) {
+		t.Errorf("the duplicate of %v is %v", a, d)
+	}
+	check(t, a.Close())
+	send(t, d, "spam")
+	wantRecv(t, b, "spam")
+}
+
+func TestSyscallConn(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	raw, err := a.SyscallConn()
+	check(t, err)
+	check(t, raw.Control(func(fd uintptr) {
+		check(t, a.Close()) // does not take the descriptor away
+		if !testkit.IsOpen(int(fd)) {
+			t.Error("the descriptor is closed")
+		}
+		if n, err := unix.Write(int(fd), []byte("spam")); n != 4 || err != nil {
+			t.Errorf("wrote %d bytes, %v", n, err)
+		}
+	}))
+	wantRecv(t, b, "spam")
+	wantRecv(t, b, "")
+	wantError(t, raw.Control(func(uintptr) {}), os.ErrClosed, "socket.control")
+	wantError(t, raw.Read(func(uintptr) bool { return true }), os.ErrClosed)
+	wantError(t, raw.Write(func(uintptr) bool { return true }), os.ErrClosed)
+	_, err = a.SyscallConn()
+	wantError(t, err, os.ErrClosed)
+}
+
+func TestSyscallConnWaits(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	raw, err := a.SyscallConn()
+	check(t, err)
+	buf := make([]byte, 10)
+	n := 0
+	call := testkit.Go(t, func() {
+		check(t, raw.Read(func(fd uintptr) bool {
+			n, err = unix.Read(int(fd), buf)
+			return err != unix.EAGAIN
+		}))
+	}).Blocked()
+	send(t, b, "spam")
+	call.Wait()
+	if string(buf[:n]) != "spam" {
+		t.Errorf("read %q", buf[:n])
+	}
+	fill(t, a)
+	full := func(fd uintptr) bool {
+		_, err := unix.Write(int(fd), buf)
+		return err != unix.EAGAIN
+	}
+	check(t, a.Settimeout(10*time.Millisecond))
+	testkit.Duration(t, 10*time.Millisecond, func() { wantError(t, raw.Write(full), os.ErrDeadlineExceeded) })
+	a.Setblocking(true)
+	call = testkit.Go(t, func() { check(t, raw.Write(full)) }).Blocked()
+	testkit.Drain(t, fileno(t, b))
+	call.Wait()
+	a.Setblocking(false)
+	if err := raw.Read(func(uintptr) bool { return false }); !errors.Is(err, socket.ErrWouldBlock) {
+		t.Errorf("Read of a non-blocking socket is %v", err)
+	}
+}
