@@ -121,11 +121,17 @@ type comparison struct {
 }
 
 func (r *runner) compare(s suite) (*comparison, error) {
-	theirs, ours, err := r.both(s.mode, s.tests)
+	c := &comparison{}
+	names := []string{s.tests}
+	for _, test := range slices.Sorted(maps.Keys(leftOut[s.name])) {
+		names = append(names, "-"+test)
+		c.notes = append(c.notes, fmt.Sprintf("%s is left out: %s", test, leftOut[s.name][test]))
+	}
+	theirs, ours, err := r.both(s.mode, names...)
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{ours: ours, theirs: theirs}
+	c.ours, c.theirs = ours, theirs
 	for _, test := range union(theirs.tests, ours.tests) {
 		if theirs.tests[test].Outcome != ours.tests[test].Outcome {
 			c.different = append(c.different, test)

@@ -36,6 +36,7 @@ var suites = []suite{
 	{"test_socketserver", "selectors", "test.test_socketserver", []string{"PollSelector.Register", "PollSelector.Select"}},
 	{"test_subprocess", "selectors", "test.test_subprocess", []string{"PollSelector.Register", "PollSelector.Unregister",
 		"PollSelector.Select", "SelectSelector.Register", "SelectSelector.Unregister", "SelectSelector.Select"}},
+	{"test_socket", "socket", "test.test_socket", socketCalls},
 	{"test_asyncio", "selectors", "test.test_asyncio", selectorCalls("Select", "Poll", "Epoll", "Default")},
 }
 
@@ -44,6 +45,12 @@ var (
 	epollCalls = []string{"NewEpoll", "Epoll.Register", "Epoll.Modify", "Epoll.Unregister", "Epoll.Poll", "Epoll.Fileno",
 		"Epoll.Close"}
 )
+
+var socketCalls = []string{"socket.New", "socket.Adopt", "socket.Socketpair", "Socket.Accept", "Socket.Bind", "Socket.Close", "Socket.Connect",
+	"Socket.Detach", "Socket.Fileno", "Socket.Getpeername", "Socket.Getsockname", "Socket.Getsockopt",
+	"Socket.Gettimeout", "Socket.Listen", "Socket.Recv", "Socket.Recvfrom", "Socket.Recvmsg", "Socket.Send",
+	"Socket.Sendall", "Socket.Sendfile", "Socket.Sendmsg", "Socket.Sendto", "Socket.Setsockopt",
+	"Socket.Settimeout", "Socket.Shutdown"}
 
 func selectorCalls(kinds ...string) []string {
 	var calls []string

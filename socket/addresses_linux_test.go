@@ -92,6 +92,11 @@ func TestVsock(t *testing.T) {
 	if cid := binary.NativeEndian.Uint32([]byte(name.Data)[6:]); name.Family != socket.AF_VSOCK || cid != socket.VMADDR_CID_ANY {
 		t.Errorf("the address is %v", name)
 	}
+	const size = 1 << 18 // a number of 8 bytes in the kernel
+	check(t, l.Setsockopt(socket.AF_VSOCK, socket.SO_VM_SOCKETS_BUFFER_MAX_SIZE, size))
+	if got := must[int](t)(l.Getsockopt(socket.AF_VSOCK, socket.SO_VM_SOCKETS_BUFFER_MAX_SIZE)); got != size {
+		t.Errorf("the option is %d, want %d", got, size)
+	}
 }
 
 func TestCAN(t *testing.T) {

@@ -13,6 +13,12 @@ import (
 // Getsockopt returns an option that is a number, like SO_ERROR of the level SOL_SOCKET. It mirrors socket.getsockopt.
 func (s *Socket) Getsockopt(level, option int) (value int, err error) {
 	err = s.control("socket.getsockopt", func(fd int) (err error) {
+		if level == wideLevel {
+			var wide uint64
+			wide, err = unix.GetsockoptUint64(fd, level, option)
+			value = int(wide)
+			return err
+		}
 		value, err = unix.GetsockoptInt(fd, level, option)
 		return err
 	})
@@ -39,7 +45,12 @@ func (s *Socket) GetsockoptBytes(level, option, length int) (value []byte, err e
 
 // Setsockopt sets an option that is a number, like SO_REUSEADDR of the level SOL_SOCKET. It mirrors socket.setsockopt.
 func (s *Socket) Setsockopt(level, option, value int) error {
-	return s.setsockopt(level, option, func(fd int) error { return unix.SetsockoptInt(fd, level, option, value) })
+	return s.setsockopt(level, option, func(fd int) error {
+		if level == wideLevel {
+			return unix.SetsockoptUint64(fd, level, option, uint64(value))
+		}
+		return unix.SetsockoptInt(fd, level, option, value)
+	})
 }
 
 // SetsockoptBytes sets an option that is a structure, like IP_ADD_MEMBERSHIP. SetLinger is for SO_LINGER. It mirrors socket.setsockopt

@@ -12,6 +12,7 @@ import (
 
 const (
 	shutIsAgain = false
+	wideLevel   = -1 // there is none
 
 	msgFastopen = 0
 	msgErrqueue = 0

@@ -50,3 +50,30 @@ typedef struct {
 
 // Calls obj.fileno() and returns 0, or 1 if that has raised an exception.
 typedef int (*fileno_function)(uintptr_t obj, int64_t *fd);
+
+// An address of a socket: host:port, a path or, with its family, the kernel's bytes.
+typedef struct {
+	int kind;
+	int family;
+	int len;
+	char data[512];
+} address;
+
+enum { NONE, INET, UNIX, RAW }; // kinds of an address
+
+typedef struct {
+	char *base;
+	int64_t len;
+} buffer;
+
+// An item of ancillary data. What Go returns has data that Python frees.
+typedef struct {
+	int level;
+	int type;
+	buffer data;
+} control_message;
+
+typedef struct {
+	control_message *items;
+	int64_t len;
+} control_list;

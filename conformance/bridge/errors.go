@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"errors"
+	"net"
 	"os"
 	"syscall"
 	"unsafe"
@@ -25,7 +26,12 @@ var kinds = []error{
 	pyselect.ErrNotRegistered,
 	selectors.ErrRegistered,
 	pyselect.ErrConcurrentPoll,
+	os.ErrDeadlineExceeded,
+	errResolver,
 }
+
+// errResolver stands for the errors of names that mean no address.
+var errResolver = errors.New("no such name")
 
 // fail tells Python of an error, if it is one.
 func fail(f *C.failure, err error) {
@@ -34,7 +40,7 @@ func fail(f *C.failure, err error) {
 	}
 	f.kind = C.int(len(kinds) + 1)
 	for i, kind := range kinds {
-		if errors.Is(err, kind) {
+		if errors.Is(err, kind) || kind == errResolver && isResolver(err) {
 			f.kind = C.int(i + 1)
 			break
 		}
@@ -45,4 +51,10 @@ func fail(f *C.failure, err error) {
 	}
 	text := unsafe.Slice((*byte)(unsafe.Pointer(&f.text)), len(f.text))
 	copy(text[:len(text)-1], err.Error())
+}
+
+func isResolver(err error) bool {
+	var dnsErr *net.DNSError
+	var addrErr *net.AddrError
+	return errors.As(err, &dnsErr) || errors.As(err, &addrErr)
 }

@@ -83,7 +83,8 @@ def function(name, *argtypes, restype=None):
     return call
 
 
-RAISED, NOT_WAITABLE, INVALID, CLOSED, NOT_REGISTERED, REGISTERED, CONCURRENT_POLL, OTHER = range(1, 9)  # kinds of a Failure
+# Kinds of a Failure.
+(RAISED, NOT_WAITABLE, INVALID, CLOSED, NOT_REGISTERED, REGISTERED, CONCURRENT_POLL, TIMED_OUT, RESOLVER, OTHER) = range(1, 11)
 
 
 class ClosedError(ValueError):
@@ -97,6 +98,7 @@ EXCEPTIONS = {
     NOT_REGISTERED: KeyError,
     REGISTERED: KeyError,
     CONCURRENT_POLL: RuntimeError,
+    TIMED_OUT: TimeoutError,
 }
 
 
@@ -160,6 +162,8 @@ def take(result, convert):
 
 class Handle:
     """A base class of what exists in Go. Go closes it with the last reference to it."""
+
+    __slots__ = ("_as_parameter_",)
 
     def __init__(self, handle):
         self._as_parameter_ = handle

@@ -2,8 +2,11 @@
 
 usage: run.py MODE RESULTS TEST...
 
-MODE says what to import as select and selectors: "cpython" is what belongs to Python, "select" the Go library as select
-and CPython's selectors on top of it, "selectors" the Go library as both. RESULTS is a file, of one JSON object per line.
+A TEST that begins with "-" is left out of the others.
+
+MODE says what to import as select, selectors and _socket: "cpython" is what belongs to Python, "select" the Go library as select
+and CPython's selectors on top of it, "selectors" the Go library as both, "socket" the Go library as all three, with CPython's socket.py
+on top of it. RESULTS is a file, of one JSON object per line.
 """
 
 import importlib
@@ -16,8 +19,11 @@ def stand_in(mode):
     cpython = {name: importlib.import_module(name) for name in ("select", "selectors")}
     sys.modules["cpython_selectors"] = sys.modules.pop("selectors")
     sys.modules["select"] = importlib.import_module("pyselect_select")
-    if mode == "selectors":
+    if mode != "select":
         sys.modules["selectors"] = importlib.import_module("pyselect_selectors")
+    if mode == "socket":
+        sys.modules["_socket"] = importlib.import_module("pyselect_socket")
+        importlib.import_module("pyselect_socket").adapt(importlib.import_module("socket"))
 
     import select
     import selectors
@@ -93,9 +99,18 @@ def main(mode, results, *names):
             def addUnexpectedSuccess(self, test):
                 self.note(test, "unexpected success", "")
 
+        left_out = tuple(name[1:] for name in names if name.startswith("-"))
+
+        def without(suite):
+            if isinstance(suite, unittest.TestCase):
+                return [] if suite.id().startswith(left_out) else suite
+            return type(suite)(filter(None, map(without, suite))) if left_out else suite
+
         for name in names:
+            if name.startswith("-"):
+                continue
             try:
-                suite = unittest.defaultTestLoader.loadTestsFromName(name)
+                suite = without(unittest.defaultTestLoader.loadTestsFromName(name))
             except unittest.SkipTest as e:
                 write(test=name, outcome="skipped", detail=str(e))
             else:
