@@ -3,12 +3,15 @@
 package socket_test
 
 import (
+	"io"
+	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
 )
 
 // The benchmarks compare a method with the bare system call. They measure both in turn, in short batches of which they take
@@ -44,6 +47,37 @@ func BenchmarkRecvWouldBlock(b *testing.B) {
 		func() (int, error) { return s.Recv(p) },
 		func() (int, error) { return unix.Read(fd, p) },
 		func() {})
+}
+
+// BenchmarkSendThatWaits sends so much that a blocking Send has to wait some times, and compares that with a net.TCPConn of
+// the same connection. It takes the
+// median of each, since both wait for other goroutines.
+func BenchmarkSendThatWaits(b *testing.B) {
+	data := make([]byte, 4<<20)
+	conn, server := testkit.TCPPair(b)
+	check(b, conn.SetWriteBuffer(1<<19))
+	go io.Copy(io.Discard, server)
+	s, err := socket.FromConn(conn)
+	check(b, err)
+	own(b, s)
+	var times [2][]time.Duration
+	for b.Loop() {
+		for i, send := range [2]func([]byte) (int, error){conn.Write, func(p []byte) (int, error) { return s.Send(p) }} {
+			begin := time.Now()
+			if n, err := send(data); n != len(data) || err != nil {
+				b.Fatal(n, err)
+			}
+			times[i] = append(times[i], time.Since(begin))
+		}
+	}
+	for _, t := range times {
+		slices.Sort(t)
+	}
+	write, send := times[0][len(times[0])/2], times[1][len(times[1])/2]
+	b.ReportMetric(float64(write.Microseconds()), "net-us")
+	b.ReportMetric(float64(send.Microseconds()), "method-us")
+	b.ReportMetric(float64(send)/float64(write), "x")
+	b.ReportMetric(0, "ns/op")
 }
 
 const batch = 100
