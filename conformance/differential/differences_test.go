@@ -14,6 +14,7 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/selectors"
+	"github.com/pyselect/pyselect/socket"
 )
 
 // kinds are the exceptions that peer.py tells apart, besides errno9 and so on.
@@ -23,6 +24,7 @@ var kinds = map[string]error{
 	"notWaitable":   pyselect.ErrNotWaitable,
 	"registered":    selectors.ErrRegistered,
 	"notRegistered": selectors.ErrNotRegistered,
+	"timeout":       os.ErrDeadlineExceeded,
 }
 
 // errorKind returns the error that stands for a kind of exception, or nil if none does.
@@ -250,6 +252,107 @@ var differences = []difference{
 			}
 			c.ghosts = nil
 			return lines
+		},
+	},
+	{
+		name:   "error at once",
+		reason: "with a timeout, CPython waits until the socket is ready before it asks the kernel, which may know that this is in vain",
+		example: `
+			socket.new 0 unix stream
+			socket.bind 0
+			socket.listen 0 1
+			socket.send 0 1 0
+		`,
+		applies: func(c *comparison) bool {
+			var errno unix.Errno
+			return c.step.owner() == "socket" && c.want == "!timeout" && errors.As(c.got.err, &errno) && errno != unix.EAGAIN
+		},
+	},
+	{
+		name:   "possible at once",
+		reason: "with a timeout, CPython waits until the kernel says that there is much room, though there may be some already",
+		example: `
+			socket.pair 0 1 stream
+			socket.send 0 300000 0
+			socket.recv 1 70000 0
+			socket.send 0 300000 0
+		`,
+		applies: func(c *comparison) bool {
+			return strings.HasPrefix(c.step.op, "socket.send") && c.want == "!timeout" && c.got.err == nil
+		},
+		ends: true,
+	},
+	{
+		name:   "connect in progress",
+		reason: "when the timeout of a connect is over, the next one waits for its end; CPython's is EALREADY",
+		example: `
+			socket.new 0 inet stream
+			socket.bind 0
+			socket.listen 0 0
+			socket.new 1 inet stream
+			socket.connect 1 0
+			socket.new 2 inet stream
+			socket.connect 2 0
+			socket.connect 2 0
+		`,
+		applies: func(c *comparison) bool {
+			return strings.HasPrefix(c.step.op, "socket.connect") && strings.HasSuffix(c.want, fmt.Sprint(int(unix.EALREADY))) && !c.agree()
+		},
+	},
+	{
+		name: "connect again",
+		reason: "Linux says once more how a connect has ended, or that the connection was reset since, if the connect took some time, as it " +
+			"does with CPython's timeout; here that has been heard, and the next is EISCONN, as with a blocking socket of CPython",
+		example: `
+			socket.new 0 inet stream
+			socket.bind 0
+			socket.listen 0 1
+			socket.new 1 inet stream
+			socket.connect 1 0
+			socket.connect 1 0
+		`,
+		applies: func(c *comparison) bool {
+			is := c.gotIs(unix.EISCONN) || c.got.text == fmt.Sprint(int(unix.EISCONN))
+			return strings.HasPrefix(c.step.op, "socket.connect") && is && !c.agree()
+		},
+	},
+	{
+		name:   "MSG_ERRQUEUE",
+		reason: "with a timeout, CPython waits until the socket is readable, which its error queue has nothing to do with",
+		example: `
+			socket.pair 0 1 dgram
+			socket.recv 0 1 0x2000
+		`,
+		applies: func(c *comparison) bool {
+			return c.step.op == "socket.recv" && c.step.int(2)&socket.MSG_ERRQUEUE != 0 && c.want == "!timeout" && c.gotIs(socket.ErrWouldBlock)
+		},
+	},
+	{
+		name:   "datagram socket that was shut down",
+		reason: "CPython's with a timeout asks the kernel again and again until the timeout is over; here nothing is received, at once",
+		example: `
+			socket.pair 0 1 dgram
+			socket.shutdown 0 0
+			socket.recv 0 1 0
+		`,
+		applies: func(c *comparison) bool {
+			return strings.HasPrefix(c.step.op, "socket.recv") && c.want == "!timeout" && strings.HasPrefix(c.got.text, "0:")
+		},
+	},
+	{
+		name:   "backlog of a Unix socket",
+		reason: "CPython's with a timeout does not wait when too many want to connect to a Unix socket",
+		example: `
+			socket.new 0 unix stream
+			socket.bind 0
+			socket.listen 0 0
+			socket.new 1 unix stream
+			socket.connect 1 0
+			socket.new 2 unix stream
+			socket.connect 2 0
+		`,
+		applies: func(c *comparison) bool {
+			return c.step.op == "socket.connect" && c.want == "!errno11" && c.gotIs(os.ErrDeadlineExceeded)
 		},
 	},
 }

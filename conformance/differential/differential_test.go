@@ -188,7 +188,9 @@ func (seen tally) check(t *testing.T) {
 		want = append(want, sel+".select with a result", sel+".keys with a result")
 	}
 	for kind := range kinds {
-		want = append(want, "error: "+kind)
+		if kind != "timeout" { // of sockets
+			want = append(want, "error: "+kind)
+		}
 	}
 	for _, errno := range errnos {
 		want = append(want, fmt.Sprintf("error: errno%d", errno))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/selectors"
+	"github.com/pyselect/pyselect/socket"
 )
 
 // An object is a file object, like one of Python's.
@@ -62,6 +63,9 @@ type machine struct {
 	files    map[int]int // which open file it stands for, 0 for none
 	last     int         // file
 
+	sockets map[int]*socket.Socket
+	names   int // given to Unix sockets
+
 	old *selectors.SelectorKey // of the step's operand, before the step; nil if there was none
 
 	kernelSet // of the EpollSelector
@@ -81,6 +85,7 @@ func newMachine() (*machine, error) {
 		current:   map[int]*object{},
 		previous:  map[int]*object{},
 		files:     map[int]int{},
+		sockets:   map[int]*socket.Socket{},
 		kernelSet: kernelSet{watched: map[int]int{}},
 	}
 	for n := firstNumber; n < firstNumber+numbers; n++ {
@@ -98,6 +103,9 @@ func (m *machine) end(t testing.TB) {
 	errs := []error{m.epoll.Close()}
 	for _, sel := range m.selectors {
 		errs = append(errs, sel.Close())
+	}
+	for _, s := range m.sockets {
+		errs = append(errs, s.Close())
 	}
 	for n, file := range m.files {
 		if file != 0 {
@@ -117,6 +125,8 @@ func (m *machine) do(s step) answer {
 			return m.doSelect(s)
 		}
 		return answer{"ok", m.descriptor(s)}
+	case "socket":
+		return m.doSocket(s)
 	case "poll":
 		return m.doPoll(s)
 	case "epoll":

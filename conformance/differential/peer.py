@@ -6,9 +6,17 @@ import select
 import selectors
 import socket
 import sys
+import zlib
 
 NUMBERS = range(200, 204)
 PAYLOAD = b"\1" + bytes(7)  # which an eventfd takes too
+
+
+SOCKETS, TIMEOUT, MOST_OF_INET = 5, 0.005, 1000
+FAMILIES = {"inet": socket.AF_INET, "unix": socket.AF_UNIX}
+TYPES = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM, "seqpacket": socket.SOCK_SEQPACKET}
+CLOSED = socket.socket(socket.AF_UNIX)
+CLOSED.close()
 
 
 class Object:
@@ -35,11 +43,15 @@ class Machine:
         self.objects = {"poll": select.poll(), "epoll": select.epoll()}
         for kind in selectors.SelectSelector, selectors.PollSelector, selectors.EpollSelector:
             self.objects[kind.__name__] = kind()
+        self.sockets = {}
+        self.names = 0  # given to Unix sockets
         self.before = {}  # the keys of the selector of the last step before that
 
     def end(self):
         for name in "epoll", "SelectSelector", "PollSelector", "EpollSelector":
             self.objects[name].close()
+        for s in self.sockets.values():
+            s.close()
         for n in NUMBERS:
             try:
                 os.close(n)
@@ -51,6 +63,8 @@ class Machine:
         owner, _, method = op.partition(".")
         if not method:
             return getattr(self, "do_" + op)(*args)
+        if owner == "socket":
+            return self.do_socket(method, *args)
         if owner == "poll":
             return self.do_poll(self.objects[owner], method, *args)
         if owner == "epoll":
@@ -195,6 +209,91 @@ class Machine:
             return " ".join(map(show, mapping.values()))
         return show(getattr(sel, method)(self.operand(args[0], sel), *map(int, args[1:])))
 
+    # Sockets.
+
+    def do_socket(self, method, *args):
+        first, *rest = args
+        n = int(first)
+        if method == "new":
+            return self.place_socket(n, socket.socket(FAMILIES[rest[0]], TYPES[rest[1]]))
+        if method == "pair":
+            a, b = socket.socketpair(socket.AF_UNIX, TYPES[rest[1]])
+            self.place_socket(n, a)
+            return self.place_socket(int(rest[0]), b)
+        s = self.sockets.get(n) or CLOSED
+        if s.fileno() == -1 and method not in ("close", "identity"):
+            raise OSError(9, "closed")
+        if method == "bind":
+            if s.family == socket.AF_INET:
+                return s.bind(("127.0.0.1", 0))
+            self.names += 1
+            return s.bind(f"\0pyselect-differential-{os.getpid()}-{self.names}")
+        if method in ("connect", "connect_ex", "sendto"):
+            other = self.sockets.get(int(rest[0])) or CLOSED
+            addr = other.getsockname()
+            if s.family != other.family:
+                return "another family"
+            if method == "sendto":
+                return str(s.sendto(self.data(s, rest[1]), addr))
+            result = getattr(s, method)(addr)
+            return None if result is None else str(result)
+        if method == "accept":
+            c, addr = s.accept()
+            self.place_socket(int(rest[0]), c)
+            return self.whose(addr)
+        if method == "send":
+            return str(s.send(self.data(s, rest[0]), int(rest[1], 0)))
+        if method == "sendall":
+            return s.sendall(self.data(s, rest[0]))
+        if method == "sendmsg":
+            return str(s.sendmsg([self.data(s, size) for size in rest]))
+        if method == "recv":
+            buffer = bytearray(int(rest[0]))
+            return total(buffer, s.recv_into(buffer, 0, int(rest[1], 0)))
+        if method == "recvfrom":
+            buffer = bytearray(int(rest[0]))
+            size, addr = s.recvfrom_into(buffer)
+            return f"{total(buffer, size)} from {self.whose(addr)}"
+        if method == "recvmsg":
+            buffers = [bytearray(int(size)) for size in rest]
+            size, _, flags, addr = s.recvmsg_into(buffers)
+            return f"{total(b''.join(buffers), size)} flags {flags} from {self.whose(addr)}"
+        if method == "adopt":
+            return self.place_socket(n, socket.socket(fileno=s.detach()))
+        if method == "dup":
+            return self.place_socket(int(rest[0]), s.dup())
+        if method == "settimeout":
+            return s.settimeout(int(rest[0]) / 1e6)
+        if method in ("getpeername", "getsockname"):
+            return self.whose(getattr(s, method)())
+        if method == "getsockopt":
+            return str(s.getsockopt(socket.SOL_SOCKET, int(rest[0])))
+        if method == "identity":
+            return "0 0 0" if s is CLOSED else f"{int(s.family)} {int(s.type)} {s.proto}"
+        result = getattr(s, method)(*map(int, rest))
+        return None if result is None else str(result)
+
+    def place_socket(self, n, s):
+        if n in self.sockets:
+            self.sockets[n].close()
+        self.sockets[n] = s
+        s.settimeout(TIMEOUT)
+
+    def data(self, s, size):
+        size = int(size)
+        if s.family == socket.AF_INET:
+            size = min(size, MOST_OF_INET)
+        return bytes((i ^ size) & 255 for i in range(size))
+
+    def whose(self, addr):
+        if not addr:
+            return "none"
+        for n in range(SOCKETS):
+            s = self.sockets.get(n)
+            if s and s.fileno() != -1 and s.getsockname() == addr:
+                return str(n)
+        return "somebody"
+
     # Repairs.
 
     def do_rewrite(self, selector, fd, events, data):
@@ -230,6 +329,10 @@ class Machine:
             os.close(saved)
 
 
+def total(buffer, size):
+    return f"{size}:{zlib.crc32(buffer[:size])}"
+
+
 def name(fileobj):
     return fileobj.name if isinstance(fileobj, Object) else str(fileobj)
 
@@ -240,6 +343,10 @@ def show(key):
 
 def kind(e, op):
     text = str(e)
+    if isinstance(e, TimeoutError) and e.errno is None:
+        return "timeout"
+    if op.startswith("socket.") and isinstance(e, OSError) and e.errno == 9:
+        return "closed"
     if isinstance(e, OSError):
         return f"errno{e.errno}"
     if isinstance(e, KeyError):
