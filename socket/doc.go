@@ -10,13 +10,21 @@
 //	sock.Settimeout(timeout)    an operation waits no longer than that: its error is os.ErrDeadlineExceeded then
 //
 // An operation that waits parks its goroutine, as one of a net.Conn does, and occupies no thread. Whatever the mode is, an
-// operation first asks the kernel, and what is possible at once costs the system call alone.
+// operation first asks the kernel, and what is possible at once costs the system call alone. A timeout ends as exactly as the kernel's
+// timers do.
+//
+// What a blocking descriptor does in the kernel, a blocking Socket does too: [Socket.Send] sends all, and SO_RCVTIMEO, SO_SNDTIMEO,
+// SO_RCVLOWAT and MSG_WAITALL hold.
 //
 // # Descriptors
 //
 // The descriptor of a Socket is what [Socket.Fileno] returns, so that a Socket can be given to every selector. It is
-// close-on-exec, and non-blocking in the kernel whatever the Socket is, and has to stay so. The kernel's mode is that of all
-// duplicates of a descriptor together, also of the one that a Socket was made from.
+// close-on-exec, and non-blocking in the kernel whatever the Socket is, and should stay so. The kernel's mode is that of all
+// duplicates of a descriptor together, also of the one that a Socket was made from. If somebody makes it blocking, operations that wait
+// occupy threads, and their timeouts do not hold; Close does not wait for them.
+//
+// For system calls that this package has not, use [Socket.SyscallConn]. To give a socket to a child process, whose standard input must be
+// blocking, call [Socket.Detach], unix.SetNonblock(fd, false) and os.NewFile.
 //
 // Before an operation has to wait for the first time, the Socket makes a duplicate of its descriptor, which Go's own
 // poller watches; Close and Detach close that too. A Socket that is used with a selector, without waiting itself, has none.
@@ -24,8 +32,9 @@
 //
 // # Addresses
 //
-// An address is a [netip.AddrPort] or a [UnixAddr]. Names are resolved by package net, in [CreateServer],
-// [CreateConnection] and [Getaddrinfo] only.
+// Addresses are [net.Addr]. A Socket returns an [InetAddr], a [UnixAddr] or a [RawAddr], which can be compared with ==. It takes
+// these, a [HostPort], whose names are resolved by package net, and the addresses of package net: *net.TCPAddr, *net.UDPAddr,
+// *net.IPAddr and *net.UnixAddr.
 //
 // # Errors
 //
@@ -34,12 +43,12 @@
 // [errors.Is] to tell errors apart:
 //
 //	Python                                     here
-//	OSError with an errno                      unix.ECONNREFUSED, unix.EPIPE, ...
+//	OSError with an errno                      ErrConnectionRefused, ErrBrokenPipe, ..., unix.EPERM, ...
 //	BlockingIOError                            ErrWouldBlock, and unix.EAGAIN, unix.EINPROGRESS or unix.EALREADY
 //	TimeoutError of a socket with a timeout    os.ErrDeadlineExceeded
 //	OSError EBADF: it is closed                os.ErrClosed
 //	ValueError, TypeError: a bad argument      os.ErrInvalid
 //
-// A system call that a signal interrupts is repeated. To send to a peer that is gone is unix.EPIPE; the signal SIGPIPE that
+// A system call that a signal interrupts is repeated. To send to a peer that is gone is ErrBrokenPipe; the signal SIGPIPE that
 // comes with it does not end a Go program, whatever the number of the descriptor is.
 package socket
