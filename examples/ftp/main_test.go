@@ -114,7 +114,7 @@ func check(t *testing.T, err error) {
 func refused(t *testing.T, c net.Conn) {
 	t.Helper()
 	n, err := c.Read(make([]byte, 1))
-	if n > 0 || err != io.EOF && !errors.Is(err, unix.ECONNRESET) {
+	if n > 0 || err != io.EOF && !errors.Is(err, socket.ErrConnectionReset) {
 		t.Errorf("instead of the end came %d bytes, %v", n, err)
 	}
 }
@@ -312,8 +312,8 @@ func TestFailedUpload(t *testing.T) {
 	c := progtest.Dial(t, addr)
 	check(t, upload(c, "sub", []byte("data")))
 	c.CloseWrite()
-	if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, unix.ECONNRESET) {
-		t.Errorf("after the upload: %d, %v, want %v", n, err, unix.ECONNRESET)
+	if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, socket.ErrConnectionReset) {
+		t.Errorf("after the upload: %d, %v, want %v", n, err, socket.ErrConnectionReset)
 	}
 	if line, err := server.Stderr.ReadString('\n'); !strings.HasPrefix(line, "ftp: rename") {
 		t.Errorf("the server complains %q, %v", line, err)

@@ -55,7 +55,7 @@ func talk(t *testing.T, c *net.TCPConn) {
 func closed(t *testing.T, c *net.TCPConn) {
 	t.Helper()
 	for {
-		if _, err := io.WriteString(c, "and"); errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		if _, err := io.WriteString(c, "and"); errors.Is(err, socket.ErrBrokenPipe) || errors.Is(err, socket.ErrConnectionReset) {
 			return
 		} else if err != nil {
 			t.Fatal(err)
@@ -161,7 +161,7 @@ func TestFlood(t *testing.T) {
 	data := make([]byte, 1<<20)
 	for sent := 0; ; {
 		n, err := c.Write(data)
-		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		if errors.Is(err, socket.ErrBrokenPipe) || errors.Is(err, socket.ErrConnectionReset) {
 			break
 		}
 		if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
 )
 
 func TestMain(m *testing.M) { progtest.Main(m, main) }
@@ -323,8 +324,8 @@ func TestConnectionLost(t *testing.T) {
 	c := progtest.Dial(t, addr.String())
 	roundTrip(t, c, []byte("spam"))
 	progtest.Reset(c)
-	if reason := <-lost; !errors.Is(reason, unix.ECONNRESET) {
-		t.Errorf("the reason is %v, want %v", reason, unix.ECONNRESET)
+	if reason := <-lost; !errors.Is(reason, socket.ErrConnectionReset) {
+		t.Errorf("the reason is %v, want %v", reason, socket.ErrConnectionReset)
 	}
 	other.Write([]byte("stop"))
 	if reason := <-lost; reason != ErrConnectionAborted {

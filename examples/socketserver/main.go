@@ -142,7 +142,7 @@ func (s *TCPServer) FinishRequest(request *socket.Socket, clientAddress net.Addr
 
 // HandleError reports the error of a request, unless it says that the client is gone or that the server ends.
 func (s *TCPServer) HandleError(clientAddress net.Addr, err error) {
-	for _, end := range []error{unix.ECONNRESET, unix.EPIPE, os.ErrClosed, context.Canceled} {
+	for _, end := range []error{socket.ErrConnectionReset, socket.ErrBrokenPipe, os.ErrClosed, context.Canceled} {
 		if errors.Is(err, end) {
 			return
 		}

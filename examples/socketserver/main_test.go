@@ -139,7 +139,7 @@ func interrupt(t *testing.T, server *progtest.Program, addr string) {
 	testkit.Eventually(t, "the end of the listener", func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
-			return errors.Is(err, unix.ECONNREFUSED)
+			return errors.Is(err, socket.ErrConnectionRefused)
 		}
 		progtest.Reset(c.(*net.TCPConn))
 		return false

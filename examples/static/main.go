@@ -318,7 +318,7 @@ func (c *connection) reset() error {
 func (c *connection) sendResponse() error {
 	flags := 0
 	if c.file != nil {
-		flags = unix.MSG_MORE // in one packet with the beginning of the file
+		flags = socket.MSG_MORE // in one packet with the beginning of the file
 	}
 	n, err := c.Send(c.response, flags)
 	if err != nil {
@@ -330,17 +330,14 @@ func (c *connection) sendResponse() error {
 }
 
 func (c *connection) sendFile() error {
-	n, err := unix.Sendfile(c.fileno, int(c.file.Fd()), &c.offset, int(min(c.end-c.offset, maxSendfile)))
+	n, err := c.Sendfile(c.file, c.offset, min(c.end-c.offset, maxSendfile))
 	switch {
-	case err == unix.EAGAIN:
-		return socket.ErrWouldBlock
-	case err == unix.EINTR:
-		return nil
 	case err != nil:
-		return os.NewSyscallError("sendfile", err)
+		return err
 	case n == 0:
 		return io.ErrUnexpectedEOF // it has become shorter than it was said to be
 	}
+	c.offset += n
 	c.active = time.Now()
 	if c.offset == c.end {
 		c.closeFile()

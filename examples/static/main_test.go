@@ -337,7 +337,7 @@ func TestFlood(t *testing.T) {
 	for sent := 0; ; {
 		n, err := c.Write(data)
 		sent += n
-		if errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+		if errors.Is(err, socket.ErrConnectionReset) || errors.Is(err, socket.ErrBrokenPipe) {
 			break
 		}
 		if err != nil || sent > 64<<20 { // more than the buffers of the sockets
