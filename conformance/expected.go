@@ -35,5 +35,16 @@ var leftOut = map[string]map[string]string{
 	"test_socket": {
 		"test.test_socket.ThreadedVSOCKSocketStreamTest": "connects to itself by way of the host of a virtual machine, and waits for " +
 			"ever where there is none, on plain CPython too",
+		"test.test_socket.BasicCANTest":         families,
+		"test.test_socket.CANTest":              families,
+		"test.test_socket.ISOTPTest":            families,
+		"test.test_socket.J1939Test":            families,
+		"test.test_socket.LinuxKernelCryptoAPI": families,
+		"test.test_socket.BasicQIPCRTRTest":     families,
+		"test.test_socket.TIPCTest":             families,
+		"test.test_socket.TIPCThreadableTest":   families,
+		"test.test_socket.BasicBluetoothTest":   families,
 	},
 }
+
+const families = "the stand-in for _socket does not write addresses of this family"

@@ -173,8 +173,8 @@ func Example_partialSend() {
 
 func beginConnect(sel selectors.BaseSelector, conn *socket.Socket, addr net.Addr) error {
 	conn.Setblocking(false)
-	if errno := conn.ConnectEx(addr); errno != 0 && errno != unix.EINPROGRESS {
-		return errno
+	if err := conn.Connect(addr); err != nil && !errors.Is(err, socket.ErrInProgress) {
+		return err
 	}
 	_, err := sel.Register(conn, selectors.EventWrite, nil)
 	return err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -47,6 +48,24 @@ func roundTrip(t *testing.T, addr net.Addr) {
 	}
 	if got := a.addr(); got != addr {
 		t.Errorf("%q has become %q", addr, got)
+	}
+}
+
+func TestMapAddrs(t *testing.T) {
+	v4, v6 := netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("[2001:db8::1]:80")
+	mapped := netip.MustParseAddrPort("[::ffff:192.0.2.1]:80")
+	for _, test := range []struct {
+		addrs []netip.AddrPort
+		all   bool
+		want  []netip.AddrPort
+	}{
+		{[]netip.AddrPort{v4}, false, []netip.AddrPort{mapped}},
+		{[]netip.AddrPort{v4, v6}, false, []netip.AddrPort{v6}},
+		{[]netip.AddrPort{v4, v6}, true, []netip.AddrPort{mapped, v6}},
+	} {
+		if got := mapAddrs(test.addrs, test.all); !slices.Equal(got, test.want) {
+			t.Errorf("%v, all %t: %v, want %v", test.addrs, test.all, got, test.want)
+		}
 	}
 }
 

@@ -58,16 +58,16 @@ func TestNetlink(t *testing.T) {
 
 func TestPacket(t *testing.T) {
 	testkit.NoLeaks(t)
-	const all = 0x0300 // ETH_P_ALL in the order of the network
 	s := open(t, socket.AF_PACKET, socket.SOCK_DGRAM, 0)
 	data := make([]byte, 18)
-	binary.NativeEndian.PutUint16(data, all)
+	binary.BigEndian.PutUint16(data, unix.ETH_P_ALL)
 	binary.NativeEndian.PutUint32(data[2:], 1) // the loopback interface
 	check(t, s.Bind(socket.RawAddr{Family: socket.AF_PACKET, Data: string(data)}))
 	name := sockname(t, s).(socket.RawAddr)
 	if index := binary.NativeEndian.Uint32([]byte(name.Data)[2:]); name.Family != socket.AF_PACKET || index != 1 {
 		t.Errorf("the address is %v", name)
 	}
+	check(t, s.Settimeout(testkit.Patience))
 	udp := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
 	check(t, udp.Bind(networks[0].any(t)))
 	must[int](t)(udp.Sendto([]byte("spam"), sockname(t, udp)))

@@ -43,8 +43,9 @@ func TestEachKindOfAddress(t *testing.T) {
 	if got := sockname(t, u); got != path {
 		t.Errorf("the address is %q, want %q", got, path)
 	}
-	six := newSocket(t, socket.AF_INET6, socket.SOCK_DGRAM)
-	if err := six.Bind(&net.UDPAddr{}); err == nil {
+	if six, err := socket.New(socket.AF_INET6, socket.SOCK_DGRAM, 0); err == nil {
+		own(t, six)
+		check(t, six.Bind(&net.UDPAddr{}))
 		if got := sockname(t, six).(socket.InetAddr); got.Addr() != netip.IPv6Unspecified() {
 			t.Errorf("the address is %v", got)
 		}

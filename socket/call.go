@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // An operation is what may have to wait.
@@ -36,6 +37,9 @@ type call struct {
 	named bool     // it returns an address
 	addr  sockaddr // where to, or where from
 	n     int
+
+	limited bool         // SO_RCVTIMEO or SO_SNDTIMEO has been asked for
+	limit   sys.Deadline // of all calls of a blocking operation; Never if there is none
 }
 
 // once performs the system call. It does not wait.
@@ -122,10 +126,12 @@ func (s *Socket) wait(c *call, deadline sys.Deadline) error {
 	if deadline == sys.Now || c.flags&(MSG_DONTWAIT|msgErrqueue) != 0 {
 		return c.op.wouldBlock
 	}
-	var limited bool // by SO_RCVTIMEO or SO_SNDTIMEO
-	if deadline == sys.Never {
-		deadline = s.kernelDeadline(c.op)
-		limited = deadline != sys.Never
+	blocking := deadline == sys.Never
+	if blocking {
+		if !c.limited {
+			c.limited, c.limit = true, s.kernelDeadline(c.op)
+		}
+		deadline = c.limit
 	}
 	p, err := s.startPolling(c.op.name)
 	if err != nil {
@@ -140,7 +146,7 @@ func (s *Socket) wait(c *call, deadline sys.Deadline) error {
 		return nil
 	}
 	c.n = 0
-	if err == os.ErrDeadlineExceeded && limited {
+	if err == os.ErrDeadlineExceeded && blocking {
 		return c.op.wouldBlock
 	}
 	return opError(c.op.name, p.fd, err)
@@ -169,11 +175,7 @@ func (s *Socket) kernelDeadline(o *operation) sys.Deadline {
 // the receiving socket has room again, because the sending socket counts as writable all the time.
 func (s *Socket) retry(c *call, p *poller, deadline sys.Deadline) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		select {
-		case <-p.closed:
-			return os.ErrClosed
-		case <-time.After(min(pause, deadline.Left())):
-		}
+		wait.Sleep(sys.After(min(pause, deadline.Left())), p.closed)
 		fd, ok := s.acquire()
 		if !ok {
 			return os.ErrClosed

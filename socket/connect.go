@@ -50,7 +50,7 @@ func (s *Socket) Accept() (*Socket, net.Addr, error) {
 	if err := s.do(&c); err != nil {
 		return nil, nil, err
 	}
-	return s.relative(c.n), from.addr(), nil
+	return s.sibling(c.n), from.addr(), nil
 }
 
 var connectOp = newOperation(operation{name: "socket.connect", writes: true, inProgress: unix.EINPROGRESS})

@@ -58,6 +58,19 @@ func TestNoAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	x, y := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM), newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
+	check(t, x.Bind(networks[0].any(t)))
+	check(t, y.Bind(networks[0].any(t)))
+	if addr := sockname(t, y); runtime.GOOS == "linux" {
+		nothing("Sendto and Recvfrom", func() {
+			if n, err := x.Sendto(p, addr); n != len(p) || err != nil {
+				t.Fatal(n, err)
+			}
+			if n, _, err := y.Recvfrom(p); n != len(p) || err != nil {
+				t.Fatal(n, err)
+			}
+		})
+	}
 	fill(t, a)
 	nothing("no room to send", func() {
 		if _, err := a.Send(p); !errors.Is(err, socket.ErrWouldBlock) {

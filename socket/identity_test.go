@@ -54,6 +54,10 @@ func TestString(t *testing.T) {
 	if got := fresh.String(); !regexp.MustCompile(`^<socket\.Socket fd=\d+, family=2, type=\d, proto=0, laddr=0\.0\.0\.0:0>$`).MatchString(got) {
 		t.Errorf("a fresh socket is %s", got)
 	}
+	a, _ := pair(t)
+	if got, want := a.String(), fmt.Sprintf("<socket.Socket fd=%d, family=1, type=%d, proto=0>", fileno(t, a), socket.SOCK_STREAM); got != want {
+		t.Errorf("one of a pair is %s, want %s", got, want)
+	}
 	check(t, fresh.Close())
 	const closed = "<socket.Socket [closed] fd=-1, family=2, type=2, proto=0>"
 	if got := fresh.String(); got != closed && socket.SOCK_DGRAM == 2 {

@@ -72,40 +72,44 @@ func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from net.Addr, err err
 // waitsForMore reports whether a receiving operation waits for more than one byte, as the kernel does if the descriptor is blocking.
 func (s *Socket) waitsForMore(flags int) bool {
 	return s.kind.typ == SOCK_STREAM && (flags&MSG_WAITALL != 0 || s.lowat.Load() > 1) &&
-		flags&MSG_DONTWAIT == 0 && s.isBlocking()
+		flags&(MSG_DONTWAIT|MSG_OOB) == 0 && s.isBlocking()
 }
 
-// receiveEnough performs an operation as soon as there is as much as MSG_WAITALL or SO_RCVLOWAT demands, or no more comes.
+// receiveEnough performs an operation until p is full, if the flags have MSG_WAITALL, or once there is as much as SO_RCVLOWAT demands.
 func (s *Socket) receiveEnough(c call) (n int, err error) {
-	p, flags, peeks, enough := c.p, c.flags, c.flags&MSG_PEEK != 0, len(c.p)
-	if flags&MSG_WAITALL == 0 {
-		enough = min(enough, int(s.lowat.Load()))
-	} else if !peeks {
-		for {
-			err = s.do(&c)
-			n += c.n
-			if c.p = p[n:]; err != nil || c.n == 0 || len(c.p) == 0 {
-				break
-			}
-		}
-		if n > 0 {
-			err = nil // which the next call finds again
-		}
-		return n, err
-	}
+	p, flags := c.p, c.flags
 	c.f = func(fd int) (int, error) {
-		var from sockaddr
-		n, err := recvfrom(fd, p, flags|MSG_PEEK, &from)
-		if 0 < n && n < enough && !isShut(fd) {
-			return 0, unix.EAGAIN
+		rest := p[n:]
+		if err := s.hasEnough(fd, len(rest), flags); err != nil {
+			return 0, err
 		}
-		if err != nil || peeks {
+		return recvfrom(fd, rest, flags, new(sockaddr))
+	}
+	for {
+		err = s.do(&c)
+		if n += c.n; err != nil || c.n == 0 || n == len(p) || flags&MSG_WAITALL == 0 || flags&MSG_PEEK != 0 {
+			if n > 0 {
+				err = nil // which the next call finds again
+			}
 			return n, err
 		}
-		return recvfrom(fd, p, flags, &from)
 	}
-	err = s.do(&c)
-	return c.n, err
+}
+
+// hasEnough returns unix.EAGAIN unless there is as much as an operation waits for that asks for size bytes, or no more can come.
+func (s *Socket) hasEnough(fd, size, flags int) error {
+	enough := min(size, int(s.lowat.Load()))
+	if onLinux && flags&MSG_WAITALL != 0 && flags&MSG_PEEK != 0 { // other systems do not say whether more can come
+		enough = size
+	}
+	if enough <= 1 {
+		return nil
+	}
+	n, err := recvfrom(fd, make([]byte, enough), MSG_PEEK, new(sockaddr))
+	if 0 < n && n < enough && !isShut(fd) {
+		return unix.EAGAIN
+	}
+	return err
 }
 
 // Send sends p, or one datagram, and returns how many bytes that were. A blocking socket waits until all of p is sent. One that is

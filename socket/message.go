@@ -53,9 +53,9 @@ func CMSG_LEN(length int) int { return unix.CmsgLen(length) }
 // CMSG_SPACE returns how much room an item of ancillary data needs that has length bytes of data. It mirrors socket.CMSG_SPACE.
 func CMSG_SPACE(length int) int { return unix.CmsgSpace(length) }
 
-// Recvmsg is Recvfrom into several buffers, which are filled one after the other, that also receives ancillary data, of which up to
-// ancbufsize bytes; CMSG_SPACE says how many an item needs. The flags that are returned may have MSG_TRUNC, if a datagram was longer than
-// the buffers, and MSG_CTRUNC, if there was more ancillary data. It mirrors socket.recvmsg_into.
+// Recvmsg is Recvfrom into several buffers, which are filled one after the other. It also receives up to ancbufsize bytes of ancillary
+// data; CMSG_SPACE says how many an item needs. The flags that are returned may have MSG_TRUNC, if a datagram was longer than the buffers,
+// and MSG_CTRUNC, if there was more ancillary data. It mirrors socket.recvmsg_into.
 //
 // Descriptors that come with SCM_RIGHTS are close-on-exec, and the caller's. What there is no room for is closed by the kernel.
 func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
@@ -66,7 +66,13 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 	}
 	var addr sockaddr
 	c := call{op: recvmsgOp, flags: union(flags)}
-	c.f = func(fd int) (n int, err error) {
+	more, left := s.waitsForMore(c.flags), size(buffers)
+	c.f = func(fd int) (int, error) {
+		if more {
+			if err := s.hasEnough(fd, left, c.flags); err != nil {
+				return 0, err
+			}
+		}
 		if sys.MsgCmsgCloexec == 0 && ancbufsize > 0 {
 			syscall.ForkLock.RLock()
 			defer syscall.ForkLock.RUnlock()
@@ -78,10 +84,19 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 		}
 		return n, err
 	}
-	if err := s.do(&c); err != nil {
+	for {
+		err = s.do(&c)
+		n += c.n
+		left -= c.n
+		if err != nil || c.n == 0 || left <= 0 || !more || c.flags&MSG_WAITALL == 0 || c.flags&MSG_PEEK != 0 || ancdata != nil {
+			break
+		}
+		buffers = rest(buffers, c.n)
+	}
+	if err != nil && n == 0 {
 		return 0, nil, 0, nil, err
 	}
-	return c.n, ancdata, msgFlags, s.senders.addr(&addr), nil
+	return n, ancdata, msgFlags, s.senders.addr(&addr), nil
 }
 
 // parse takes ancillary data apart. The last item may have been cut.
@@ -117,13 +132,10 @@ func (s *Socket) Sendmsg(buffers [][]byte, ancdata []ControlMessage, addr net.Ad
 	}
 	oob, to := marshal(ancdata), c.addr
 	c.f = func(fd int) (int, error) { return sendmsg(fd, buffers, oob, c.flags, &to) }
-	size := 0
-	for _, p := range buffers {
-		size += len(p)
-	}
+	all := size(buffers)
 	for {
 		err := s.do(&c)
-		if n += c.n; err != nil || n >= size || c.flags&MSG_DONTWAIT != 0 || !s.isBlocking() {
+		if n += c.n; err != nil || n >= all || c.flags&MSG_DONTWAIT != 0 || !s.isBlocking() {
 			if n > 0 && err == sendmsgOp.wouldBlock {
 				err = nil
 			}
@@ -150,12 +162,18 @@ func marshal(ancdata []ControlMessage) []byte {
 	return oob
 }
 
+func size(buffers [][]byte) (n int) {
+	for _, p := range buffers {
+		n += len(p)
+	}
+	return n
+}
+
 // rest returns what is left of buffers after n bytes.
 func rest(buffers [][]byte, n int) [][]byte {
 	for n >= len(buffers[0]) {
 		n -= len(buffers[0])
 		buffers = buffers[1:]
 	}
-	left := append([][]byte{buffers[0][n:]}, buffers[1:]...)
-	return left
+	return append([][]byte{buffers[0][n:]}, buffers[1:]...)
 }

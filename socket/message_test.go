@@ -4,6 +4,7 @@ package socket_test
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -70,22 +71,15 @@ func TestSendmsgSendsAll(t *testing.T) {
 		}
 		check(t, a.Shutdown(socket.SHUT_WR))
 	}).Blocked()
-	var got bytes.Buffer
-	for buf := make([]byte, 1<<16); ; {
-		n, err := b.Recv(buf)
-		check(t, err)
-		if n == 0 {
-			break
-		}
-		got.Write(buf[:n])
-	}
+	got := must[[]byte](t)(io.ReadAll(b))
 	call.Wait()
-	if got.String() != want {
-		t.Errorf("received %d bytes, other ones than the %d sent", got.Len(), len(want))
+	if string(got) != want {
+		t.Errorf("received %d bytes, other ones than the %d sent", len(got), len(want))
 	}
 }
 
-// sendRights sends descriptors, and returns what the other end receives with a buffer for ancillary data of some size.
+// sendRights sends descriptors, and returns those that the other end receives with a buffer for ancillary data of some size. They are the
+// caller's.
 func sendRights(t *testing.T, size int, fds ...int) (received []int, flags int) {
 	t.Helper()
 	a, b := pair(t)
@@ -100,10 +94,7 @@ func sendRights(t *testing.T, size int, fds ...int) (received []int, flags int) 
 		t.Fatalf("received %d bytes", n)
 	}
 	for _, m := range ancdata {
-		for _, fd := range m.Fds() {
-			received = append(received, fd)
-			t.Cleanup(func() { unix.Close(fd) })
-		}
+		received = append(received, m.Fds()...)
 	}
 	return received, flags
 }
@@ -116,6 +107,7 @@ func TestRights(t *testing.T) {
 		t.Fatalf("received the descriptors %d, flags %#x", fds, flags)
 	}
 	for _, fd := range fds {
+		defer unix.Close(fd)
 		if flags := must[int](t)(unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)); flags&unix.FD_CLOEXEC == 0 {
 			t.Errorf("descriptor %d is inherited", fd)
 		}

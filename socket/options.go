@@ -25,7 +25,7 @@ func (s *Socket) Getsockopt(level, option int) (value int, err error) {
 	return value, err
 }
 
-// GetsockoptBytes returns an option that is a structure, of which up to length bytes. It mirrors socket.getsockopt with a length. Only
+// GetsockoptBytes returns up to length bytes of an option that is a structure. It mirrors socket.getsockopt with a length. Only
 // Linux returns more than 32 bytes, and no more than the structure has.
 //
 // The error is os.ErrInvalid if the length is negative or more than 1,024, as in Python.

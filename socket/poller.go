@@ -4,6 +4,7 @@ package socket
 
 import (
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,8 @@ type parking struct {
 	close       func() error
 }
 
+const onLinux = runtime.GOOS == "linux"
+
 // startPolling returns the poller, and makes it if there is none.
 func (s *Socket) startPolling(op string) (*poller, error) {
 	s.mu.Lock()
@@ -70,7 +73,8 @@ func newPoller(fd int, k kind) (*poller, error) {
 		return nil, err
 	}
 	p := &poller{fd: fd, file: file, closed: make(chan struct{})}
-	p.read.init(parking{raw.Read, file.SetReadDeadline, file.Close}, shutIsAgain && k.typ != SOCK_STREAM)
+	// On Linux, a receiving call of a datagram socket that was shut down says EAGAIN for ever if it does not wait.
+	p.read.init(parking{raw.Read, file.SetReadDeadline, file.Close}, onLinux && k.typ != SOCK_STREAM)
 	p.write.init(parking{raw.Write, file.SetWriteDeadline, file.Close}, false)
 	return p, nil
 }

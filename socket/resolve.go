@@ -25,7 +25,7 @@ const (
 	AI_NUMERICHOST             // the host is no name
 	AI_V4MAPPED                // with AF_INET6, return IPv4 addresses as IPv6 addresses if there are no other
 	AI_ALL                     // with AI_V4MAPPED, return them besides others
-	AI_ADDRCONFIG              // return addresses of a family only if the machine has one too that is not for itself alone
+	AI_ADDRCONFIG              // return only addresses of families of which the machine has an address other than loopback
 	AI_NUMERICSERV             // the port is no name
 )
 

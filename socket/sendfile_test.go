@@ -118,6 +118,9 @@ func TestSendfileOfAnyFile(t *testing.T) {
 	f := must[*os.File](t)(os.Open("/proc/self/status"))
 	defer f.Close()
 	a, b := pair(t)
+	if n, err := unix.Sendfile(fileno(t, a), int(f.Fd()), new(int64), 1); n > 0 {
+		t.Skipf("sendfile(2) takes the file here: %d, %v", n, err)
+	}
 	n := must[int64](t)(a.Sendfile(f, 0, -1))
 	if got := testkit.Drain(t, fileno(t, b)); !strings.HasPrefix(got, "Name:") || int64(len(got)) != n {
 		t.Errorf("sent %d bytes, received %q", n, got)

@@ -137,15 +137,15 @@ func (s *Socket) Dup() (d *Socket, err error) {
 		if err != nil {
 			return err
 		}
-		d = s.relative(n)
+		d = s.sibling(n)
 		d.timeout.Store(s.timeout.Load())
 		return nil
 	})
 	return d, err
 }
 
-// relative returns a Socket for a descriptor of the same kind, whose options are those of s.
-func (s *Socket) relative(fd int) *Socket {
+// sibling returns a Socket for a descriptor of the same kind, whose options are those of s.
+func (s *Socket) sibling(fd int) *Socket {
 	r := newOwner(fd, s.kind)
 	r.lowat.Store(s.lowat.Load())
 	return r
@@ -249,11 +249,15 @@ func (s *Socket) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<socket.Socket fd=%d, family=%d, type=%d, proto=%d", fd, s.kind.family, s.kind.typ, s.kind.proto)
 	var name sockaddr
-	if err := getsockname(fd, &name); err == nil {
-		fmt.Fprintf(&b, ", laddr=%v", name.addr())
-	}
-	if err := getpeername(fd, &name); err == nil {
-		fmt.Fprintf(&b, ", raddr=%v", name.addr())
+	for _, side := range []struct {
+		name string
+		get  func(int, *sockaddr) error
+	}{{"laddr", getsockname}, {"raddr", getpeername}} {
+		if err := side.get(fd, &name); err == nil {
+			if addr := name.addr(); addr != nil && addr != UnixAddr("") {
+				fmt.Fprintf(&b, ", %s=%v", side.name, addr)
+			}
+		}
 	}
 	return b.String() + ">"
 }

@@ -5,6 +5,7 @@ package socket_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math"
 	"net"
 	"os"
@@ -153,6 +154,23 @@ var waits = []struct {
 		return err
 	}},
 	{"send", full, func(s *socket.Socket) error { return s.Sendall(make([]byte, 1)) }},
+	{"recvmsg", full, func(s *socket.Socket) error {
+		_, _, _, _, err := s.Recvmsg([][]byte{make([]byte, 1)}, 100)
+		return err
+	}},
+	{"sendmsg", full, func(s *socket.Socket) error {
+		_, err := s.Sendmsg([][]byte{make([]byte, 1)}, nil, nil)
+		return err
+	}},
+	{"sendfile", full, func(s *socket.Socket) error {
+		f, err := os.Open(os.Args[0])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = s.Sendfile(f, 0, 1)
+		return err
+	}},
 }
 
 func listening(t testing.TB) *socket.Socket { return networks[0].listen(t, 128) }
@@ -309,6 +327,8 @@ func wantClosed(t *testing.T, s *socket.Socket) {
 		"getpeername": func() error { _, err := s.Getpeername(); return err },
 		"getsockopt":  func() error { _, err := s.Getsockopt(socket.SOL_SOCKET, socket.SO_TYPE); return err },
 		"setsockopt":  func() error { return s.Setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) },
+		"dup":         func() error { _, err := s.Dup(); return err },
+		"syscallconn": func() error { _, err := s.SyscallConn(); return err },
 		"fileno":      func() error { _, err := s.Fileno(); return err },
 		"detach":      func() error { _, err := s.Detach(); return err },
 		"netconn":     func() error { _, err := s.NetConn(); return err },
@@ -372,14 +392,7 @@ func TestSendall(t *testing.T) {
 			check(t, a.Sendall(data))
 			check(t, a.Shutdown(socket.SHUT_WR))
 		}).Blocked()
-		var received []byte
-		for buf := make([]byte, 1<<20); ; {
-			n := must[int](t)(b.Recv(buf))
-			if n == 0 {
-				break
-			}
-			received = append(received, buf[:n]...)
-		}
+		received := must[[]byte](t)(io.ReadAll(b))
 		call.Wait()
 		if string(received) != string(data) {
 			t.Errorf("received %d bytes, other ones than the %d sent", len(received), len(data))
@@ -577,6 +590,23 @@ func TestSendSendsAll(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Sendto on a stream is Send.
+func TestSendtoSendsAll(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := networks[0].connect(t)
+	data := make([]byte, 64<<20)
+	call := testkit.Go(t, func() {
+		if n, err := a.Sendto(data, sockname(t, b)); n != len(data) || err != nil {
+			t.Errorf("sent %d of %d bytes, %v", n, len(data), err)
+		}
+		check(t, a.Shutdown(socket.SHUT_WR))
+	}).Blocked()
+	if n := must[int64](t)(io.Copy(io.Discard, b)); n != int64(len(data)) {
+		t.Errorf("received %d bytes, want %d", n, len(data))
+	}
+	call.Wait()
 }
 
 // What ends a blocking Send in the middle is its error, beside the number of bytes that were sent.

@@ -15,9 +15,6 @@ import (
 const (
 	atomically = unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
 
-	// shutIsAgain says that a receiving call of a datagram socket that was shut down is EAGAIN for ever if it does not wait.
-	shutIsAgain = true
-
 	// wideLevel is the level whose options are numbers of 8 bytes.
 	wideLevel = unix.AF_VSOCK
 

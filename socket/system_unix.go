@@ -11,8 +11,7 @@ import (
 )
 
 const (
-	shutIsAgain = false
-	wideLevel   = -1 // there is none
+	wideLevel = -1 // there is none
 
 	msgFastopen = 0
 	msgErrqueue = 0
@@ -132,7 +131,7 @@ func kindOf(fd int) (k kind, err error) {
 	return k, nil
 }
 
-// isShut reports whether nothing more can come, or as much as SO_RCVLOWAT demands is there.
+// isShut reports whether nothing more can come, or there is as much as SO_RCVLOWAT demands.
 func isShut(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)

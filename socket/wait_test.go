@@ -6,7 +6,10 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,6 +123,28 @@ func TestKernelTimeoutOfASendInTheMiddle(t *testing.T) {
 	wantError(t, err, socket.ErrWouldBlock)
 }
 
+// The time is that of all of a Send, however often it waits.
+func TestKernelTimeoutIsThatOfTheWholeSend(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	limit := unix.NsecToTimeval(int64(20 * time.Millisecond))
+	check(t, unix.SetsockoptTimeval(fileno(t, a), unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit))
+	var ended atomic.Bool
+	call := testkit.Go(t, func() {
+		for !ended.Load() { // slowly, so that the Send goes on all the time
+			b.Recv(make([]byte, 1<<10), socket.MSG_DONTWAIT)
+			time.Sleep(100 * time.Microsecond)
+		}
+	})
+	const size = 1 << 30 // which takes minutes
+	n, err := a.Send(make([]byte, size))
+	ended.Store(true)
+	call.Wait()
+	if n == 0 || n == size || err != nil {
+		t.Errorf("sent %d of %d bytes, %v", n, size, err)
+	}
+}
+
 func TestWaitForMore(t *testing.T) {
 	low := func(t *testing.T, s *socket.Socket) {
 		check(t, s.Setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 5))
@@ -127,6 +152,12 @@ func TestWaitForMore(t *testing.T) {
 	nothing := func(*testing.T, *socket.Socket) {}
 	recv := func(flags ...int) func(s *socket.Socket, p []byte) (int, error) {
 		return func(s *socket.Socket, p []byte) (int, error) { return s.Recv(p, flags...) }
+	}
+	recvmsg := func(flags ...int) func(s *socket.Socket, p []byte) (int, error) {
+		return func(s *socket.Socket, p []byte) (int, error) {
+			n, _, _, _, err := s.Recvmsg([][]byte{p[:3], nil, p[3:]}, 0, flags...)
+			return n, err
+		}
 	}
 	for name, test := range map[string]struct {
 		prepare func(t *testing.T, s *socket.Socket)
@@ -140,9 +171,10 @@ func TestWaitForMore(t *testing.T) {
 		"SO_RCVLOWAT, peek":         {low, recv(socket.MSG_PEEK), 100, "spam", "eggs", "spameggs"},
 		"SO_RCVLOWAT, end":          {low, recv(), 100, "spam", "", "spam"},
 		"MSG_WAITALL":               {nothing, recv(socket.MSG_WAITALL), 8, "spam", "eggs and ham", "spameggs"},
-		"MSG_WAITALL, peek":         {nothing, recv(socket.MSG_WAITALL, socket.MSG_PEEK), 8, "spam", "eggs", "spameggs"},
 		"MSG_WAITALL, end":          {nothing, recv(socket.MSG_WAITALL), 8, "spam", "", "spam"},
 		"MSG_WAITALL and the other": {low, recv(socket.MSG_WAITALL), 10, "spam", "eggsham", "spameggsha"},
+		"Recvmsg, SO_RCVLOWAT":      {low, recvmsg(), 100, "spam", "eggs", "spameggs"},
+		"Recvmsg, MSG_WAITALL":      {nothing, recvmsg(socket.MSG_WAITALL), 8, "spam", "eggs and ham", "spameggs"},
 		"Recvfrom": {low, func(s *socket.Socket, p []byte) (int, error) {
 			n, _, err := s.Recvfrom(p)
 			return n, err
@@ -329,6 +361,26 @@ func TestSyscallConn(t *testing.T) {
 	wantError(t, raw.Write(func(uintptr) bool { return true }), os.ErrClosed)
 	_, err = a.SyscallConn()
 	wantError(t, err, os.ErrClosed)
+}
+
+// A RawConn keeps its socket open, which nobody else refers to.
+func TestSyscallConnIsReachable(t *testing.T) {
+	testkit.NoLeaks(t)
+	var raw syscall.RawConn
+	peer := func() *socket.Socket {
+		a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+		check(t, err)
+		raw, err = a.SyscallConn()
+		check(t, err)
+		return own(t, b)
+	}()
+	testkit.CollectGarbage(t)
+	check(t, raw.Control(func(fd uintptr) { testkit.Write(t, int(fd), "spam") }))
+	wantRecv(t, peer, "spam")
+	runtime.KeepAlive(raw)
+	raw = nil
+	testkit.CollectGarbage(t)
+	wantRecv(t, peer, "")
 }
 
 func TestSyscallConnWaits(t *testing.T) {

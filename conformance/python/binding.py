@@ -1,4 +1,4 @@
-"""The Go library, loaded with ctypes, and what the modules that stand in for select and selectors share."""
+"""The Go library, loaded with ctypes, and what the modules that stand in for select, selectors and _socket share."""
 
 import ctypes
 import json

@@ -18,6 +18,7 @@ from binding import FOREVER, Handle, function, in_main_thread, nanoseconds, take
 from _socket import *  # which leaves out names with an underscore
 
 CAPI = cpython.CAPI
+binding.EXCEPTIONS[binding.RESOLVER] = gaierror
 
 NONE, INET, UNIX, RAW = range(4)  # kinds of an Address
 
@@ -82,26 +83,28 @@ def _waiting(name, *argtypes, restype=None):
     return call
 
 
+def _plain(name, *argtypes, restype=c_int):
+    """A function that cannot fail."""
+    f = getattr(binding.lib, name)
+    f.argtypes = argtypes
+    f.restype = restype
+    return f
+
+
 _new = _function("SocketNew", c_int, c_int, c_int, restype=c_size_t)
 _adopt = _function("SocketAdopt", c_int, restype=c_size_t)
 _pair = _function("SocketPair", c_int, c_int, c_int, POINTER(c_size_t))
-_identity = binding.lib.SocketIdentity
-_identity.argtypes = [c_size_t, POINTER(c_int)]
-_identity.restype = None
+_identity = _plain("SocketIdentity", c_size_t, POINTER(c_int), restype=None)
 _close = _function("SocketClose", c_size_t)
 _detach = _function("SocketDetach", c_size_t, restype=c_int)
-_fileno = binding.lib.SocketFileno
-_fileno.argtypes = [c_size_t]
+_fileno = _plain("SocketFileno", c_size_t)
 _settimeout = _function("SocketSettimeout", c_size_t, c_int64)
-_gettimeout = binding.lib.SocketGettimeout
-_gettimeout.argtypes = [c_size_t]
-_gettimeout.restype = c_int64
+_gettimeout = _plain("SocketGettimeout", c_size_t, restype=c_int64)
 _bind = _function("SocketBind", c_size_t, POINTER(Address))
 _listen = _function("SocketListen", c_size_t, c_int)
 _accept = _waiting("SocketAccept", c_size_t, POINTER(Address), restype=c_int)
 _connect = _waiting("SocketConnect", c_size_t, POINTER(Address))
-_connect_ex = binding.lib.SocketConnectEx
-_connect_ex.argtypes = [c_size_t, POINTER(Address)]
+_connect_ex = _plain("SocketConnectEx", c_size_t, POINTER(Address))
 _recv = _waiting("SocketRecv", c_size_t, Buffer, c_int, restype=c_int64)
 _recvfrom = _waiting("SocketRecvfrom", c_size_t, Buffer, c_int, POINTER(Address), restype=c_int64)
 _recvmsg = _waiting(
@@ -158,13 +161,11 @@ def _writable(data, size=0):
     return Buffer(addressof(array), size or len(view)), array
 
 
-def _fill(size):
+def _room(size):
     size = operator.index(size)
     if size < 0:
         raise ValueError("negative buffersize in recv")
-    data = bytearray(size)
-    buffer, keep = _writable(data)
-    return data, buffer, keep
+    return bytearray(size)
 
 
 # Addresses
@@ -346,21 +347,17 @@ class socket(Handle):
         return _connect_ex(self, _pack(self._family, address))
 
     def recv(self, bufsize, flags=0, /):
-        data, buffer, keep = _fill(bufsize)
-        n = _recv(self, buffer, _int(flags))
-        del keep
-        return bytes(data[:n])
+        data = _room(bufsize)
+        return bytes(data[:self.recv_into(data, 0, flags)])
 
     def recv_into(self, buffer, nbytes=0, flags=0):
         buffer, keep = _writable(buffer, nbytes)
         return _recv(self, buffer, _int(flags))
 
     def recvfrom(self, bufsize, flags=0, /):
-        data, buffer, keep = _fill(bufsize)
-        addr = Address()
-        n = _recvfrom(self, buffer, _int(flags), addr)
-        del keep
-        return bytes(data[:n]), _unpack(addr)
+        data = _room(bufsize)
+        n, addr = self.recvfrom_into(data, 0, flags)
+        return bytes(data[:n]), addr
 
     def recvfrom_into(self, buffer, nbytes=0, flags=0):
         buffer, keep = _writable(buffer, nbytes)
@@ -438,9 +435,9 @@ class socket(Handle):
             return _getsockopt(self, level, option)
         if not 0 < size <= 1024:
             raise OSError("getsockopt buflen out of range")
-        data, buffer, keep = _fill(size)
+        data = bytearray(size)
+        buffer, keep = _writable(data)
         n = _getsockopt_bytes(self, level, option, buffer)
-        del keep
         return bytes(data[:n])
 
     def setsockopt(self, level, option, value, size=None, /):

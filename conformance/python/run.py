@@ -22,8 +22,8 @@ def stand_in(mode):
     if mode != "select":
         sys.modules["selectors"] = importlib.import_module("pyselect_selectors")
     if mode == "socket":
-        sys.modules["_socket"] = importlib.import_module("pyselect_socket")
-        importlib.import_module("pyselect_socket").adapt(importlib.import_module("socket"))
+        sys.modules["_socket"] = pyselect_socket = importlib.import_module("pyselect_socket")
+        pyselect_socket.adapt(importlib.import_module("socket"))
 
     import select
     import selectors

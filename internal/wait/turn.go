@@ -32,6 +32,12 @@ func (t Turn) Take(deadline sys.Deadline, done <-chan struct{}) bool {
 	}
 }
 
+// Sleep waits until the deadline has passed or done is closed.
+func Sleep(deadline sys.Deadline, done <-chan struct{}) {
+	var never Turn // to take
+	never.Take(deadline, done)
+}
+
 // takeInBubble is Take in a bubble of testing/synctest: no timer goes off there while the goroutine that has the turn is in a system
 // call.
 func (t Turn) takeInBubble(deadline sys.Deadline, done <-chan struct{}) bool {
