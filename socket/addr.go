@@ -24,6 +24,13 @@ type InetAddr struct{ netip.AddrPort }
 // Network returns "ip".
 func (InetAddr) Network() string { return "ip" }
 
+func (a InetAddr) family() int {
+	if a.Addr().Is4() {
+		return AF_INET
+	}
+	return AF_INET6
+}
+
 // A UnixAddr is the address of a Unix domain socket: a path, or "" for a socket that has no address. On Linux, a UnixAddr that begins
 // with a zero byte is a name in the abstract namespace, with any bytes in it.
 type UnixAddr string

@@ -70,6 +70,28 @@ func TestAddressStrings(t *testing.T) {
 	}
 }
 
+func TestHostPort(t *testing.T) {
+	testkit.NoLeaks(t)
+	s := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
+	for _, address := range []string{"", "localhost", "127.0.0.1:70000", "127.0.0.1:-1", "a:b:c"} {
+		wantError(t, s.Bind(socket.HostPort(address)), os.ErrInvalid, "socket.bind")
+	}
+	check(t, s.Bind(socket.HostPort("[::ffff:127.0.0.1]:0")))
+	if got := sockname(t, s).(socket.InetAddr); got.Addr() != netip.MustParseAddr("127.0.0.1") {
+		t.Errorf("the address is %v", got)
+	}
+	u := newSocket(t, socket.AF_UNIX, socket.SOCK_DGRAM)
+	wantError(t, u.Bind(socket.HostPort("127.0.0.1:0")), os.ErrInvalid)
+	if six, err := socket.New(socket.AF_INET6, socket.SOCK_DGRAM, 0); err == nil {
+		own(t, six)
+		check(t, six.Setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0))
+		check(t, six.Bind(socket.HostPort("[::ffff:127.0.0.1]:0")))
+		if got := sockname(t, six).(socket.InetAddr); got.Addr() != netip.MustParseAddr("::ffff:127.0.0.1") {
+			t.Errorf("the address is %v", got)
+		}
+	}
+}
+
 func TestPathsThatAreNone(t *testing.T) {
 	testkit.NoLeaks(t)
 	for _, path := range []string{strings.Repeat("x", 2000), "a\x00b"} {

@@ -38,8 +38,8 @@ type call struct {
 	addr  sockaddr // where to, or where from
 	n     int
 
-	limited bool         // SO_RCVTIMEO or SO_SNDTIMEO has been asked for
-	limit   sys.Deadline // of all calls of a blocking operation; Never if there is none
+	askedLimit bool         // the kernel, for what follows
+	limit      sys.Deadline // of all calls of a blocking operation, by SO_RCVTIMEO or SO_SNDTIMEO; Never if there is none
 }
 
 // once performs the system call. It does not wait.
@@ -78,7 +78,7 @@ func (s *Socket) do(c *call) error {
 	return err
 }
 
-// control performs what has nothing to wait for.
+// control runs a call that never waits.
 func (s *Socket) control(name string, f func(fd int) error) error {
 	fd, ok := s.acquire()
 	if !ok {
@@ -102,9 +102,8 @@ func (s *Socket) try(c *call) error {
 	if !ok {
 		return opError(c.op.name, -1, os.ErrClosed)
 	}
-	err := c.once(fd)
-	s.release()
-	if err != nil {
+	defer s.release()
+	if err := c.once(fd); err != nil {
 		c.n = 0
 		return c.op.error(fd, err)
 	}
@@ -123,13 +122,13 @@ func (s *Socket) deadline() sys.Deadline { return sys.After(s.Gettimeout()) }
 
 // wait performs an operation as soon as that is possible.
 func (s *Socket) wait(c *call, deadline sys.Deadline) error {
-	if deadline == sys.Now || c.flags&(MSG_DONTWAIT|msgErrqueue) != 0 {
+	if deadline == sys.Now || c.flags&(MSG_DONTWAIT|msgErrqueue) != 0 || c.op.receives && c.flags&MSG_OOB != 0 {
 		return c.op.wouldBlock
 	}
 	blocking := deadline == sys.Never
 	if blocking {
-		if !c.limited {
-			c.limited, c.limit = true, s.kernelDeadline(c.op)
+		if !c.askedLimit {
+			c.askedLimit, c.limit = true, s.kernelDeadline(c.op)
 		}
 		deadline = c.limit
 	}
@@ -153,7 +152,7 @@ func (s *Socket) wait(c *call, deadline sys.Deadline) error {
 }
 
 // kernelDeadline returns when an operation of a blocking socket that begins now has to end by SO_RCVTIMEO or SO_SNDTIMEO, which the
-// kernel does not heed itself, since the descriptor is non-blocking.
+// kernel ignores, since the descriptor is non-blocking.
 func (s *Socket) kernelDeadline(o *operation) sys.Deadline {
 	option := unix.SO_RCVTIMEO
 	if o.writes {

@@ -34,9 +34,9 @@ func newPair(family, typ, proto int) ([2]int, error) {
 	return pair, err
 }
 
+// acceptFd does not hold the lock: somebody else may have made the descriptor blocking, and nobody could fork then. So a process that is
+// started just now may inherit the new descriptor.
 func acceptFd(fd int) (int, unix.Sockaddr, error) {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
 	fd, addr, err := unix.Accept(fd)
 	fd, err = private(fd, err)
 	return fd, addr, err

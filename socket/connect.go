@@ -41,7 +41,7 @@ func (s *Socket) Accept() (*Socket, net.Addr, error) {
 	var from sockaddr
 	c := call{op: acceptOp, f: func(fd int) (n int, err error) {
 		for {
-			// A client that has gone before it was accepted is none.
+			// Skip clients that left before they were accepted.
 			if n, err = accept(fd, &from); err != unix.ECONNABORTED {
 				return n, err
 			}

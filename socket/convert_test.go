@@ -75,7 +75,9 @@ func TestFromConn(t *testing.T) {
 	must[int](t)(server.Write([]byte("spam")))
 	call.Wait()
 
-	_, err := socket.FromConn(client)
+	_, err := socket.FromConn(nil)
+	wantError(t, err, os.ErrInvalid)
+	_, err = socket.FromConn(client)
 	wantError(t, err, os.ErrClosed)
 	_, err = socket.FromConn(testkit.File(t))
 	wantError(t, err, unix.ENOTSOCK, "fd")

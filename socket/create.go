@@ -163,10 +163,3 @@ func (c *ConnectionConfig) connect(s *Socket, addr InetAddr) error {
 	}
 	return s.Connect(addr)
 }
-
-func (a InetAddr) family() int {
-	if a.Addr().Is4() {
-		return AF_INET
-	}
-	return AF_INET6
-}

@@ -102,6 +102,57 @@ func TestErrorOfADatagram(t *testing.T) {
 	call.Wait()
 }
 
+// Something in the error queue of a datagram socket is not its end.
+func TestErrorQueueOfDatagrams(t *testing.T) {
+	testkit.NoLeaks(t)
+	s, peer := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM), newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
+	check(t, s.Bind(networks[0].any(t)))
+	check(t, peer.Bind(networks[0].any(t)))
+	check(t, s.Setsockopt(socket.SOL_SOCKET, unix.SO_TIMESTAMPING, unix.SOF_TIMESTAMPING_TX_SOFTWARE|unix.SOF_TIMESTAMPING_SOFTWARE))
+	must[int](t)(s.Sendto([]byte("spam"), sockname(t, peer)))
+	fds := []unix.PollFd{{Fd: int32(fileno(t, s))}}
+	if n, _ := unix.Poll(fds, 1000); n == 0 {
+		t.Skip("no timestamps here")
+	}
+	check(t, s.Settimeout(10*time.Millisecond))
+	testkit.Duration(t, 10*time.Millisecond, func() {
+		_, _, err := s.Recvfrom(make([]byte, 10))
+		wantError(t, err, os.ErrDeadlineExceeded)
+	})
+	check(t, s.Settimeout(pyselect.Forever))
+	call := testkit.Go(t, func() { wantRecv(t, s, "eggs") }).Blocked()
+	must[int](t)(peer.Sendto([]byte("eggs"), sockname(t, s)))
+	call.Wait()
+	n, _, flags, _, err := s.Recvmsg(nil, 512, socket.MSG_ERRQUEUE)
+	if err != nil || flags&socket.MSG_ERRQUEUE == 0 {
+		t.Errorf("the error queue has %d bytes, flags %#x, %v", n, flags, err)
+	}
+}
+
+// MSG_ERRQUEUE has nothing to do with what SO_RCVLOWAT counts.
+func TestErrqueueAndLowWater(t *testing.T) {
+	testkit.NoLeaks(t)
+	s, peer, occur := withErrors(t)
+	occur()
+	check(t, s.Setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 5))
+	send(t, peer, "x")
+	if _, _, _, _, err := s.Recvmsg(nil, 512, socket.MSG_ERRQUEUE); err != nil {
+		t.Error(err)
+	}
+}
+
+// The kernel says how large the option is, which is more than there is room for.
+func TestGetsockoptBytesTooSmall(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, _ := pair(t)
+	for _, length := range []int{0, 1, 4} {
+		value, err := a.GetsockoptBytes(socket.SOL_SOCKET, unix.SO_PEERGROUPS, length)
+		if len(value) > length {
+			t.Errorf("%d bytes of %d, %v", len(value), length, err)
+		}
+	}
+}
+
 // MSG_ERRQUEUE never waits, and keeps nobody from waiting.
 func TestErrqueueDoesNotWait(t *testing.T) {
 	testkit.NoLeaks(t)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -37,7 +38,8 @@ const maxPart = 1 << 30
 // the peer has shut it down, without an error, as in Python. With MSG_TRUNC, n may be the length of the whole datagram, more than
 // len(p). If p is empty, Recv does nothing. It does not allocate. It mirrors socket.recv_into.
 //
-// A blocking socket waits for all of p with MSG_WAITALL, and for as much as SO_RCVLOWAT says if Setsockopt has set it.
+// A blocking socket waits for all of p with MSG_WAITALL, and for as much as SO_RCVLOWAT says if Setsockopt has set it. If a part was
+// received before an error, n says how much.
 //
 // The error is ErrWouldBlock if there is nothing to receive and the socket is non-blocking, the flags have MSG_DONTWAIT or
 // MSG_ERRQUEUE, or the time that the option SO_RCVTIMEO of a blocking socket says is over.
@@ -72,41 +74,53 @@ func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from net.Addr, err err
 // waitsForMore reports whether a receiving operation waits for more than one byte, as the kernel does if the descriptor is blocking.
 func (s *Socket) waitsForMore(flags int) bool {
 	return s.kind.typ == SOCK_STREAM && (flags&MSG_WAITALL != 0 || s.lowat.Load() > 1) &&
-		flags&(MSG_DONTWAIT|MSG_OOB) == 0 && s.isBlocking()
+		flags&(MSG_DONTWAIT|MSG_OOB|msgErrqueue) == 0 && s.isBlocking()
 }
 
-// receiveEnough performs an operation until p is full, if the flags have MSG_WAITALL, or once there is as much as SO_RCVLOWAT demands.
+// receiveEnough performs an operation until p is full, if the flags have MSG_WAITALL, or has as much as SO_RCVLOWAT demands.
 func (s *Socket) receiveEnough(c call) (n int, err error) {
-	p, flags := c.p, c.flags
+	p := c.p
 	c.f = func(fd int) (int, error) {
 		rest := p[n:]
-		if err := s.hasEnough(fd, len(rest), flags); err != nil {
+		if err := s.hasEnough(fd, len(rest), c.flags); err != nil {
 			return 0, err
 		}
-		return recvfrom(fd, rest, flags, new(sockaddr))
+		return recvfrom(fd, rest, c.flags, new(sockaddr))
 	}
 	for {
 		err = s.do(&c)
-		if n += c.n; err != nil || c.n == 0 || n == len(p) || flags&MSG_WAITALL == 0 || flags&MSG_PEEK != 0 {
-			if n > 0 {
-				err = nil // which the next call finds again
+		if n += c.n; err != nil || c.n == 0 || n >= s.enough(len(p), c.flags) || c.flags&MSG_PEEK != 0 {
+			if n > 0 && err == c.op.wouldBlock {
+				err = nil // the time of SO_RCVTIMEO is over
 			}
 			return n, err
 		}
 	}
 }
 
-// hasEnough returns unix.EAGAIN unless there is as much as an operation waits for that asks for size bytes, or no more can come.
-func (s *Socket) hasEnough(fd, size, flags int) error {
-	enough := min(size, int(s.lowat.Load()))
-	if onLinux && flags&MSG_WAITALL != 0 && flags&MSG_PEEK != 0 { // other systems do not say whether more can come
-		enough = size
+// enough returns how many of size bytes an operation of a blocking stream waits for.
+func (s *Socket) enough(size, flags int) int {
+	if flags&MSG_WAITALL != 0 {
+		return size
 	}
-	if enough <= 1 {
+	return min(size, int(s.lowat.Load()))
+}
+
+// hasEnough returns unix.EAGAIN until there is as much as an operation waits for that asks for size bytes, or no more can come. A socket
+// is not readable before there is as much as SO_RCVLOWAT demands, so that less must not be taken.
+func (s *Socket) hasEnough(fd, size, flags int) error {
+	least := min(size, int(s.lowat.Load()))
+	switch {
+	case flags&MSG_PEEK != 0 && onLinux: // other systems do not say whether more can come
+		least = s.enough(size, flags)
+	case flags&MSG_PEEK == 0 && onLinux && s.kind.family == AF_UNIX: // is readable when there is anything
+		least = 0
+	}
+	if least <= 1 {
 		return nil
 	}
-	n, err := recvfrom(fd, make([]byte, enough), MSG_PEEK, new(sockaddr))
-	if 0 < n && n < enough && !isShut(fd) {
+	n, err := available(fd, least)
+	if 0 < n && n < least && !isShut(fd) {
 		return unix.EAGAIN
 	}
 	return err
@@ -242,15 +256,14 @@ func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err e
 	}
 }
 
-// sendfile wraps sendfile(2). Not all files have what that needs, and not all systems have it.
+// sendfile wraps sendfile(2). Where the system does not have it, or not for this file, sendfile reads and sends.
 func sendfile(fd, file int, offset int64, size int) (int, error) {
 	end := offset
 	n, err := unix.Sendfile(fd, file, &end, size)
 	if n = max(n, int(end-offset)); n > 0 {
 		return n, nil // some systems say EAGAIN although they have sent a part
 	}
-	switch err {
-	case nil, unix.EAGAIN, unix.EINTR, unix.EPIPE, unix.ECONNRESET, unix.ENOTCONN:
+	if !slices.Contains([]error{unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOTSUP}, err) {
 		return 0, err
 	}
 	buf := make([]byte, min(size, 1<<16))

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -67,15 +66,12 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 	var addr sockaddr
 	c := call{op: recvmsgOp, flags: union(flags)}
 	more, left := s.waitsForMore(c.flags), size(buffers)
+	least := s.enough(left, c.flags)
 	c.f = func(fd int) (int, error) {
 		if more {
 			if err := s.hasEnough(fd, left, c.flags); err != nil {
 				return 0, err
 			}
-		}
-		if sys.MsgCmsgCloexec == 0 && ancbufsize > 0 {
-			syscall.ForkLock.RLock()
-			defer syscall.ForkLock.RUnlock()
 		}
 		oob := make([]byte, ancbufsize)
 		n, oobn, got, err := recvmsg(fd, buffers, oob, c.flags|sys.MsgCmsgCloexec, &addr)
@@ -87,14 +83,17 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 	for {
 		err = s.do(&c)
 		n += c.n
-		left -= c.n
-		if err != nil || c.n == 0 || left <= 0 || !more || c.flags&MSG_WAITALL == 0 || c.flags&MSG_PEEK != 0 || ancdata != nil {
+		if err != nil || c.n == 0 || !more || n >= least || c.flags&MSG_PEEK != 0 || ancdata != nil || msgFlags&MSG_CTRUNC != 0 {
 			break
 		}
+		left -= c.n
 		buffers = rest(buffers, c.n)
 	}
-	if err != nil && n == 0 {
-		return 0, nil, 0, nil, err
+	if n > 0 && err == recvmsgOp.wouldBlock {
+		err = nil // the time of SO_RCVTIMEO is over
+	}
+	if err != nil {
+		return n, nil, 0, nil, err
 	}
 	return n, ancdata, msgFlags, s.senders.addr(&addr), nil
 }
@@ -129,6 +128,9 @@ func (s *Socket) Sendmsg(buffers [][]byte, ancdata []ControlMessage, addr net.Ad
 		if c.addr, err = s.sockaddr(addr); err != nil {
 			return 0, s.control(sendmsgOp.name, func(int) error { return err })
 		}
+	}
+	if c.flags&msgFastopen != 0 && len(ancdata) == 0 {
+		return s.fastopen(&c, bytes.Join(buffers, nil))
 	}
 	oob, to := marshal(ancdata), c.addr
 	c.f = func(fd int) (int, error) { return sendmsg(fd, buffers, oob, c.flags, &to) }

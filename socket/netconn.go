@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,6 +21,9 @@ import (
 //
 // The error is unix.ENOTSOCK if it is no socket.
 func FromConn(c syscall.Conn) (s *Socket, err error) {
+	if c == nil {
+		return nil, opError("socket.fromconn", -1, invalid("no connection"))
+	}
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, opError("socket.fromconn", -1, err)
@@ -41,8 +44,8 @@ func (s *Socket) NetConn() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if timeout := s.Gettimeout(); timeout != 0 && timeout != pyselect.Forever {
-		return &timeoutConn{Conn: conn, read: newTimeout(timeout), write: newTimeout(timeout)}, nil
+	if d := s.Gettimeout(); d != 0 && d != pyselect.Forever {
+		return &timeoutConn{Conn: conn, read: timeout{d: d}, write: timeout{d: d}}, nil
 	}
 	return conn, nil
 }
@@ -79,43 +82,49 @@ type timeoutConn struct {
 }
 
 // A timeout is the time that each call may take, or 0 when a deadline has been set instead.
-type timeout struct{ *atomic.Int64 }
-
-func newTimeout(d time.Duration) timeout {
-	t := timeout{new(atomic.Int64)}
-	t.Store(int64(d))
-	return t
+type timeout struct {
+	mu sync.Mutex
+	d  time.Duration
 }
 
-func (t timeout) set(setDeadline func(time.Time) error) {
-	if d := time.Duration(t.Load()); d != 0 {
-		setDeadline(time.Now().Add(d))
+// begin sets the deadline of a call that begins.
+func (t *timeout) begin(setDeadline func(time.Time) error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.d != 0 {
+		setDeadline(time.Now().Add(t.d))
 	}
 }
 
+func (t *timeout) replace() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.d = 0
+}
+
 func (c *timeoutConn) Read(p []byte) (int, error) {
-	c.read.set(c.Conn.SetReadDeadline)
+	c.read.begin(c.Conn.SetReadDeadline)
 	return c.Conn.Read(p)
 }
 
 func (c *timeoutConn) Write(p []byte) (int, error) {
-	c.write.set(c.Conn.SetWriteDeadline)
+	c.write.begin(c.Conn.SetWriteDeadline)
 	return c.Conn.Write(p)
 }
 
 func (c *timeoutConn) SetDeadline(t time.Time) error {
-	c.read.Store(0)
-	c.write.Store(0)
+	c.read.replace()
+	c.write.replace()
 	return c.Conn.SetDeadline(t)
 }
 
 func (c *timeoutConn) SetReadDeadline(t time.Time) error {
-	c.read.Store(0)
+	c.read.replace()
 	return c.Conn.SetReadDeadline(t)
 }
 
 func (c *timeoutConn) SetWriteDeadline(t time.Time) error {
-	c.write.Store(0)
+	c.write.replace()
 	return c.Conn.SetWriteDeadline(t)
 }
 
@@ -138,41 +147,4 @@ func (c *timeoutConn) CloseRead() error {
 		return conn.CloseRead()
 	}
 	return unix.EOPNOTSUPP
-}
-
-// SyscallConn returns a RawConn, whose Control calls a function with the descriptor. The descriptor keeps its meaning until the function
-// returns, also if the Socket is closed or becomes unreachable meanwhile. Read and Write call the function until it returns true, and
-// wait in between as Recv and Send do. It implements [syscall.Conn].
-func (s *Socket) SyscallConn() (syscall.RawConn, error) {
-	if err := s.control("socket.syscallconn", func(int) error { return nil }); err != nil {
-		return nil, err
-	}
-	return rawConn{s}, nil
-}
-
-var (
-	rawReadOp  = newOperation(operation{name: "socket.read", inProgress: unix.EAGAIN})
-	rawWriteOp = newOperation(operation{name: "socket.write", writes: true, inProgress: unix.EAGAIN})
-)
-
-type rawConn struct{ s *Socket }
-
-func (c rawConn) Control(f func(fd uintptr)) error {
-	return c.s.control("socket.control", func(fd int) error {
-		f(uintptr(fd))
-		return nil
-	})
-}
-
-func (c rawConn) Read(f func(fd uintptr) (done bool)) error { return c.s.do(untilDone(rawReadOp, f)) }
-
-func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return c.s.do(untilDone(rawWriteOp, f)) }
-
-func untilDone(o *operation, f func(fd uintptr) (done bool)) *call {
-	return &call{op: o, f: func(fd int) (int, error) {
-		if !f(uintptr(fd)) {
-			return 0, unix.EAGAIN
-		}
-		return 0, nil
-	}}
 }

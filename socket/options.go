@@ -37,17 +37,26 @@ func (s *Socket) GetsockoptBytes(level, option, length int) (value []byte, err e
 		}
 		value = make([]byte, length)
 		n, err := getsockopt(fd, level, option, value)
-		value = value[:n]
-		return err
+		if err != nil {
+			value = nil
+			return err
+		}
+		value = value[:min(n, length)] // the kernel may say how long it would be
+		return nil
 	})
 	return value, err
 }
 
 // Setsockopt sets an option that is a number, like SO_REUSEADDR of the level SOL_SOCKET. It mirrors socket.setsockopt.
+//
+// The error is os.ErrInvalid if the number has more than 32 bits.
 func (s *Socket) Setsockopt(level, option, value int) error {
 	return s.setsockopt(level, option, func(fd int) error {
 		if level == wideLevel {
 			return unix.SetsockoptUint64(fd, level, option, uint64(value))
+		}
+		if value < math.MinInt32 || int64(value) > math.MaxUint32 {
+			return invalid("value %d, want 32 bits", value)
 		}
 		return unix.SetsockoptInt(fd, level, option, value)
 	})
@@ -69,7 +78,7 @@ func (s *Socket) setsockopt(level, option int, set func(fd int) error) error {
 	})
 }
 
-// noteLowWater remembers SO_RCVLOWAT, so that Recv need not ask. The kernel does not heed it, since the descriptor is non-blocking.
+// noteLowWater remembers SO_RCVLOWAT, so that Recv need not ask. The kernel ignores it, since the descriptor is non-blocking.
 func (s *Socket) noteLowWater(fd int) {
 	if n, err := unix.GetsockoptInt(fd, SOL_SOCKET, SO_RCVLOWAT); err == nil {
 		s.lowat.Store(int64(n))

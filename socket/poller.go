@@ -74,17 +74,17 @@ func newPoller(fd int, k kind) (*poller, error) {
 	}
 	p := &poller{fd: fd, file: file, closed: make(chan struct{})}
 	// On Linux, a receiving call of a datagram socket that was shut down says EAGAIN for ever if it does not wait.
-	p.read.init(parking{raw.Read, file.SetReadDeadline, file.Close}, onLinux && k.typ != SOCK_STREAM)
-	p.write.init(parking{raw.Write, file.SetWriteDeadline, file.Close}, false)
+	p.read.prepare(parking{raw.Read, file.SetReadDeadline, file.Close}, onLinux && k.typ != SOCK_STREAM)
+	p.write.prepare(parking{raw.Write, file.SetWriteDeadline, file.Close}, false)
 	return p, nil
 }
 
-func (w *waiter) init(p parking, shutIsAgain bool) {
+func (w *waiter) prepare(p parking, asksIfShut bool) {
 	w.turn, w.alarm = wait.NewTurn(), wait.NewAlarm(w.kick)
 	w.parking.Store(&p)
 	w.attempt = func(fd uintptr) bool {
 		w.err = w.call.once(int(fd))
-		if shutIsAgain && w.err == unix.EAGAIN && w.call.op.receives && isShut(int(fd)) {
+		if asksIfShut && w.err == unix.EAGAIN && w.call.op.receives && isShut(int(fd)) {
 			// Something may have come before that.
 			if w.err = w.call.once(int(fd)); w.err == unix.EAGAIN {
 				w.call.n, w.err = 0, nil
@@ -101,46 +101,53 @@ func (p *poller) wait(c *call, deadline sys.Deadline) error {
 		w = &p.write
 	}
 	if !w.turn.Take(deadline, p.closed) {
-		return p.why(os.ErrDeadlineExceeded)
+		if p.isClosed() {
+			return os.ErrClosed
+		}
+		return os.ErrDeadlineExceeded
 	}
-	defer w.turn.Leave()
+	defer func() {
+		w.call = call{} // which would keep the caller's memory alive
+		w.turn.Leave()
+		if p.isClosed() {
+			w.retire()
+		}
+	}()
 	w.call = *c
 	err := w.park(p, deadline)
 	c.n, c.addr = w.call.n, w.call.addr
-	w.call = call{} // which would keep the caller's memory alive
 	return err
 }
 
 func (w *waiter) park(p *poller, deadline sys.Deadline) error {
 	if deadline.InBubble() {
-		w.parking.Load().limit(deadline)
+		w.parking.Load().resetDeadline(deadline)
 	} else {
 		w.alarm.Set(deadline)
 		defer w.alarm.Stop()
 	}
 	for {
-		parking := w.parking.Load()
-		switch err := parking.park(w.attempt); {
+		err := w.parking.Load().park(w.attempt)
+		switch {
 		case err == nil:
 			return w.err
 		case p.isClosed():
 			return os.ErrClosed
-		case err == os.ErrDeadlineExceeded: // or a kick
-			parking.limit(deadline)
-			if deadline.Left() == 0 {
-				return err
-			}
-		default:
+		case err != os.ErrDeadlineExceeded: // which may be a kick
 			if err := w.leaveGoPoller(p, err); err != nil {
 				return err
 			}
 		}
+		w.parking.Load().resetDeadline(deadline)
+		if deadline.Left() == 0 {
+			return os.ErrDeadlineExceeded
+		}
 	}
 }
 
-// limit takes back what a kick has set. In a bubble of testing/synctest it makes park end with the deadline, since the alarm does not go
+// resetDeadline takes back what a kick has set. In a bubble of testing/synctest it makes park end with the deadline, since the alarm does not go
 // off there.
-func (p *parking) limit(deadline sys.Deadline) {
+func (p *parking) resetDeadline(deadline sys.Deadline) {
 	if deadline.InBubble() {
 		p.setDeadline(time.Now().Add(deadline.Left()))
 	} else {
@@ -162,10 +169,22 @@ func (p *poller) close() {
 	}
 }
 
+// retire ends the alarm, if nobody has the turn. Who has it does so later.
+func (w *waiter) retire() {
+	select {
+	case w.turn <- struct{}{}:
+		w.alarm.Close()
+		w.turn.Leave()
+	default:
+	}
+}
+
 func (p *poller) closeFiles() {
 	p.read.parking.Load().close()
 	p.write.parking.Load().close()
 	p.file.Close()
+	p.read.retire()
+	p.write.retire()
 }
 
 func (p *poller) isNonblocking() (yes bool) {
@@ -186,12 +205,4 @@ func (p *poller) isClosed() bool {
 	default:
 		return false
 	}
-}
-
-// why returns the reason why a wait has ended, which is err unless the socket is closed.
-func (p *poller) why(err error) error {
-	if p.isClosed() {
-		return os.ErrClosed
-	}
-	return err
 }

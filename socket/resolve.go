@@ -107,7 +107,7 @@ func getaddrinfo(ctx context.Context, address string, k kind, flags int) (addrs 
 func resolve(ctx context.Context, k kind, address string, flags int) ([]netip.AddrPort, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, err
+		return nil, invalid("%w", err)
 	}
 	n, err := lookupPort(ctx, k.typ, port, flags)
 	if err != nil {
@@ -119,20 +119,25 @@ func resolve(ctx context.Context, k kind, address string, flags int) ([]netip.Ad
 	}
 	addrs := make([]netip.AddrPort, len(ips))
 	for i, ip := range ips {
-		addrs[i] = netip.AddrPortFrom(ip.Unmap(), uint16(n))
+		addrs[i] = netip.AddrPortFrom(ip, uint16(n))
 	}
 	return addrs, nil
 }
 
 func lookupPort(ctx context.Context, typ int, port string, flags int) (int, error) {
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil && flags&AI_NUMERICSERV != 0 {
-		return 0, invalid("port %q", port)
-	}
 	network := "tcp"
 	if typ == SOCK_DGRAM {
 		network = "udp"
 	}
-	return net.DefaultResolver.LookupPort(ctx, network, port)
+	_, err := strconv.Atoi(port)
+	if err != nil && flags&AI_NUMERICSERV != 0 {
+		return 0, invalid("port %q, want a number", port)
+	}
+	n, lookupErr := net.DefaultResolver.LookupPort(ctx, network, port)
+	if err == nil && lookupErr != nil {
+		return 0, invalid("port %s, want 0 to 65535", port)
+	}
+	return n, lookupErr
 }
 
 func lookupHost(ctx context.Context, family int, host string, flags int) ([]netip.Addr, error) {
@@ -149,7 +154,10 @@ func lookupHost(ctx context.Context, family int, host string, flags int) ([]neti
 		return []netip.Addr{netip.AddrFrom4([4]byte{255, 255, 255, 255})}, nil
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
-		if len(ofFamily(family, ip.Unmap())) == 0 {
+		if family == AF_INET {
+			ip = ip.Unmap()
+		}
+		if len(ofFamily(family, ip)) == 0 {
 			return nil, &net.AddrError{Err: "address of another family", Addr: host}
 		}
 		return []netip.Addr{ip}, nil
@@ -157,7 +165,11 @@ func lookupHost(ctx context.Context, family int, host string, flags int) ([]neti
 	if flags&AI_NUMERICHOST != 0 {
 		return nil, &net.DNSError{Err: "no numeric address", Name: host, IsNotFound: true}
 	}
-	return net.DefaultResolver.LookupNetIP(ctx, network, host)
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	for i, ip := range ips {
+		ips[i] = ip.Unmap()
+	}
+	return ips, err
 }
 
 func ofFamily(family int, all ...netip.Addr) []netip.Addr {

@@ -187,7 +187,8 @@ func (s *Socket) Close() error {
 }
 
 // Detach gives the descriptor, with its number, to the caller, who has to close it. It is non-blocking. The Socket ends as
-// with Close. It mirrors socket.detach.
+// with Close. If another goroutine is in a system call of the Socket, the descriptor should not be closed before that has returned. It
+// mirrors socket.detach.
 func (s *Socket) Detach() (int, error) {
 	if _, err := s.end("socket.detach", detached); err != nil {
 		return -1, err

@@ -486,6 +486,11 @@ func TestOptions(t *testing.T) {
 	if typ := must[int](t)(s.Getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)); typ != socket.SOCK_STREAM {
 		t.Errorf("SO_TYPE is %d", typ)
 	}
+	for _, value := range []int{math.MaxInt, math.MinInt} {
+		if value != int(int32(value)) {
+			wantError(t, s.Setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, value), os.ErrInvalid, "setsockopt", "fd")
+		}
+	}
 	_, err := s.Getsockopt(socket.SOL_SOCKET, -1)
 	wantError(t, err, unix.ENOPROTOOPT, "getsockopt", "fd")
 	wantError(t, s.Setsockopt(socket.SOL_SOCKET, -1, 1), unix.ENOPROTOOPT, "setsockopt", "fd")

@@ -152,8 +152,9 @@ func dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_C
 
 func accept(fd int, from *sockaddr) (int, error) {
 	from.len = uint32(len(from.buf))
-	n, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from.buf)), uintptr(unsafe.Pointer(&from.len)), atomically, 0, 0)
-	return result(n, 0, errno)
+	n, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from.buf)), uintptr(unsafe.Pointer(&from.len)),
+		atomically, 0, 0)
+	return from.result(n, errno)
 }
 
 func bind(fd int, addr *sockaddr) error {
@@ -182,7 +183,7 @@ func recvfrom(fd int, p []byte, flags int, from *sockaddr) (int, error) {
 	from.len = uint32(len(from.buf))
 	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 		uintptr(flags), uintptr(unsafe.Pointer(&from.buf)), uintptr(unsafe.Pointer(&from.len)))
-	return result(n, 0, errno)
+	return from.result(n, errno)
 }
 
 // sendto sends to an address, or to where the socket is connected to if to is empty.
@@ -203,7 +204,7 @@ func recvmsg(fd int, buffers [][]byte, oob []byte, flags int, from *sockaddr) (n
 	msg.Name, msg.Namelen = &from.buf[0], uint32(len(from.buf))
 	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
 	from.len = msg.Namelen
-	n, err = result(r, 0, errno)
+	n, err = from.result(r, errno)
 	return n, int(msg.Controllen), int(msg.Flags), err
 }
 
@@ -250,8 +251,19 @@ func kindOf(fd int) (k kind, err error) {
 // isShut reports whether nothing more can come.
 func isShut(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-	n, err := unix.Poll(fds, 0)
-	return n > 0 && err == nil
+	_, err := unix.Poll(fds, 0)
+	return err == nil && fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0 // which POLLERR alone does not say
+}
+
+// available returns how many bytes of a stream there are.
+func available(fd, _ int) (int, error) { return unix.IoctlGetInt(fd, unix.TIOCINQ) }
+
+// result is that of a call which returns an address, unless it has failed.
+func (a *sockaddr) result(n uintptr, errno unix.Errno) (int, error) {
+	if errno != 0 {
+		a.len = 0
+	}
+	return result(n, 0, errno)
 }
 
 func result(n, _ uintptr, errno unix.Errno) (int, error) {

@@ -85,7 +85,7 @@ func getpeername(fd int, addr *sockaddr) (err error) {
 
 func recvfrom(fd int, p []byte, flags int, from *sockaddr) (n int, err error) {
 	n, from.sa, err = unix.Recvfrom(fd, p, flags)
-	return n, err
+	return received(n, err)
 }
 
 // sendto wraps sendmsg(2): what package unix has of sendto(2) does not say how much was sent.
@@ -95,7 +95,16 @@ func sendto(fd int, p []byte, flags int, to *sockaddr) (int, error) {
 
 func recvmsg(fd int, buffers [][]byte, oob []byte, flags int, from *sockaddr) (n, oobn, msgFlags int, err error) {
 	n, oobn, msgFlags, from.sa, err = unix.RecvmsgBuffers(fd, buffers, oob, flags)
+	n, err = received(n, err)
 	return n, oobn, msgFlags, err
+}
+
+// received forgives that package unix has no type for the address of the sender.
+func received(n int, err error) (int, error) {
+	if n >= 0 && err == unix.EAFNOSUPPORT {
+		err = nil
+	}
+	return n, err
 }
 
 func sendmsg(fd int, buffers [][]byte, oob []byte, flags int, to *sockaddr) (int, error) {
@@ -136,4 +145,9 @@ func isShut(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)
 	return n > 0 && err == nil
+}
+
+// available returns how many bytes of a stream there are, up to size or a bit less.
+func available(fd, size int) (int, error) {
+	return recvfrom(fd, make([]byte, min(size, 1<<16)), MSG_PEEK, new(sockaddr))
 }

@@ -77,6 +77,54 @@ func TestShutdownEndsReceiving(t *testing.T) {
 	}
 }
 
+func TestShutdownHasNoSender(t *testing.T) {
+	testkit.NoLeaks(t)
+	s := datagrams["connected UDP"](t)
+	check(t, s.Shutdown(socket.SHUT_RDWR))
+	if n, from, err := s.Recvfrom(make([]byte, 10)); n != 0 || from != nil || err != nil {
+		t.Errorf("received %d bytes from %v, %v", n, from, err)
+	}
+}
+
+// An error after a part is not lost: otherwise the stream would seem to have ended.
+func TestErrorAfterAPart(t *testing.T) {
+	testkit.NoLeaks(t)
+	client, server := testkit.TCPPair(t)
+	s := own(t, must[*socket.Socket](t)(socket.FromConn(client)))
+	var n int
+	var err error
+	call := testkit.Go(t, func() { n, err = s.Recv(make([]byte, 10), socket.MSG_WAITALL) })
+	must[int](t)(server.Write([]byte("spam")))
+	call.Blocked()
+	testkit.Eventually(t, "the part to be received", func() bool {
+		unread, err := unix.Poll([]unix.PollFd{{Fd: int32(fileno(t, s)), Events: unix.POLLIN}}, 0)
+		return unread == 0 && err == nil
+	})
+	check(t, server.SetLinger(0))
+	check(t, server.Close())
+	call.Wait()
+	if wantError(t, err, socket.ErrConnectionReset); n != 4 {
+		t.Errorf("received %d bytes", n)
+	}
+}
+
+// Urgent data is there or not.
+func TestUrgentDataDoesNotWait(t *testing.T) {
+	testkit.NoLeaks(t)
+	client, server := networks[0].connect(t)
+	if n, err := server.Recv(make([]byte, 1), socket.MSG_OOB); err == nil {
+		t.Errorf("received %d bytes of no urgent data", n)
+	}
+	_, err := client.Send([]byte("!"), socket.MSG_OOB)
+	check(t, err)
+	_, _, x, err := pyselect.Select(nil, nil, []*socket.Socket{server}, testkit.Patience)
+	check(t, err)
+	if len(x) != 1 {
+		t.Fatal("no urgent data")
+	}
+	wantRecv(t, server, "!", socket.MSG_OOB)
+}
+
 // What was there before is not lost.
 func TestShutdownLeavesWhatIsThere(t *testing.T) {
 	testkit.NoLeaks(t)

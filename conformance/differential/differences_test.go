@@ -264,8 +264,8 @@ var differences = []difference{
 			socket.send 0 1 0
 		`,
 		applies: func(c *comparison) bool {
-			var errno unix.Errno
-			return c.step.owner() == "socket" && c.want == "!timeout" && errors.As(c.got.err, &errno) && errno != unix.EAGAIN
+			return c.step.owner() == "socket" && c.want == "!timeout" &&
+				slices.ContainsFunc([]error{unix.ENOTCONN, unix.EINVAL, unix.EOPNOTSUPP, unix.EDESTADDRREQ, unix.EPIPE}, c.gotIs)
 		},
 	},
 	{
@@ -278,7 +278,8 @@ var differences = []difference{
 			socket.send 0 300000 0
 		`,
 		applies: func(c *comparison) bool {
-			return strings.HasPrefix(c.step.op, "socket.send") && c.want == "!timeout" && c.got.err == nil
+			return slices.Contains([]string{"socket.send", "socket.sendmsg", "socket.sendall"}, c.step.op) &&
+				c.want == "!timeout" && c.got.err == nil
 		},
 		ends: true,
 	},
@@ -330,14 +331,16 @@ var differences = []difference{
 		ends:    true,
 	},
 	{
-		name:   "MSG_ERRQUEUE",
-		reason: "with a timeout, CPython waits until the socket is readable, which its error queue has nothing to do with",
+		name:   "MSG_DONTWAIT, MSG_ERRQUEUE",
+		reason: "with a timeout, CPython waits until the socket is ready all the same",
 		example: `
 			socket.pair 0 1 dgram
 			socket.recv 0 1 0x2000
+			socket.recv 0 1 0x40
 		`,
 		applies: func(c *comparison) bool {
-			return c.step.op == "socket.recv" && c.step.int(2)&socket.MSG_ERRQUEUE != 0 && c.want == "!timeout" && c.gotIs(socket.ErrWouldBlock)
+			return (c.step.op == "socket.recv" || c.step.op == "socket.send") && c.want == "!timeout" && c.gotIs(socket.ErrWouldBlock) &&
+				c.step.int(2)&(socket.MSG_DONTWAIT|socket.MSG_ERRQUEUE) != 0
 		},
 	},
 	{

@@ -207,7 +207,7 @@ func TestDifferential(t *testing.T) {
 	p := startPython(t)
 	seen := tally{}
 	for i := range uint64(*programs) {
-		check(t, p, random(*seed+i), seen, fmt.Sprintf("seed %d", *seed+i))
+		check(t, p, generator(choice.program).random(*seed+i), seen, fmt.Sprintf("seed %d", *seed+i))
 	}
 	if *programs >= enough {
 		seen.check(t)
@@ -234,6 +234,6 @@ func TestDifferences(t *testing.T) {
 func FuzzDifferential(f *testing.F) {
 	p := startPython(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		check(t, p, fromBytes(data), tally{}, "the fuzzer's program")
+		check(t, p, generator(choice.program).fromBytes(data), tally{}, "the fuzzer's program")
 	})
 }

@@ -242,23 +242,25 @@ func (next choice) operand() string {
 	return pick(next, strconv.Itoa(unused), strconv.Itoa(beyond), strconv.Itoa(tooLarge), "-1", "unwaitable", "self")
 }
 
+// A generator makes a program of choices. It ends when more returns false.
+type generator func(next choice, more func(length int) bool) []step
+
 // random returns the program of a seed.
-func random(seed uint64) []step {
+func (g generator) random(seed uint64) []step {
 	const length = 60
-	next := choice(rand.New(rand.NewPCG(seed, 0)).IntN)
-	return next.program(func(n int) bool { return n < length })
+	return g(rand.New(rand.NewPCG(seed, 0)).IntN, func(n int) bool { return n < length })
 }
 
 // fromBytes returns the program of the fuzzer's data. Every string of bytes stands for one.
-func fromBytes(data []byte) []step {
+func (g generator) fromBytes(data []byte) []step {
 	const longest = 100
-	next := choice(func(n int) int {
+	next := func(n int) int {
 		if len(data) == 0 {
 			return 0
 		}
 		b := data[0]
 		data = data[1:]
 		return int(b) % n
-	})
-	return next.program(func(n int) bool { return len(data) > 0 && n < longest })
+	}
+	return g(next, func(n int) bool { return len(data) > 0 && n < longest })
 }

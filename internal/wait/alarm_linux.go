@@ -29,7 +29,10 @@ type Alarm struct {
 }
 
 // NewAlarm returns an alarm that calls fire, which must not wait.
-func NewAlarm(fire func()) *Alarm { return &Alarm{fire: fire} }
+func NewAlarm(fire func()) *Alarm {
+	exact.open() // without it, the alarm is late by a millisecond
+	return &Alarm{fire: fire}
+}
 
 // lastStretch is how long before its deadline an alarm is handed to the exact clock.
 const lastStretch = 2 * time.Millisecond

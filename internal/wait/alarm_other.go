@@ -34,3 +34,6 @@ func (a *Alarm) Stop() {
 		a.timer.Stop()
 	}
 }
+
+// Close lets nothing be left of an alarm that is not set any more.
+func (a *Alarm) Close() {}

@@ -21,6 +21,7 @@ func (t Turn) Take(deadline sys.Deadline, done <-chan struct{}) bool {
 	expired := make(chan struct{}, 1)
 	alarm := Alarm{fire: func() { expired <- struct{}{} }}
 	alarm.Set(deadline)
+	defer alarm.Close()
 	defer alarm.Stop()
 	select {
 	case t <- struct{}{}:

@@ -1,0 +1,46 @@
+//go:build unix
+
+package socket
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// SyscallConn returns a RawConn, whose Control calls a function with the descriptor. The descriptor keeps its meaning until the function
+// returns, also if the Socket is closed or becomes unreachable meanwhile. Read and Write call the function until it returns true, and
+// wait in between as Recv and Send do; the function must not call Close then. It implements [syscall.Conn].
+func (s *Socket) SyscallConn() (syscall.RawConn, error) {
+	if err := s.control("socket.syscallconn", func(int) error { return nil }); err != nil {
+		return nil, err
+	}
+	return rawConn{s}, nil
+}
+
+var (
+	rawReadOp  = newOperation(operation{name: "socket.read", inProgress: unix.EAGAIN})
+	rawWriteOp = newOperation(operation{name: "socket.write", writes: true, inProgress: unix.EAGAIN})
+)
+
+type rawConn struct{ s *Socket }
+
+func (c rawConn) Control(f func(fd uintptr)) error {
+	return c.s.control("socket.control", func(fd int) error {
+		f(uintptr(fd))
+		return nil
+	})
+}
+
+func (c rawConn) Read(f func(fd uintptr) (done bool)) error { return c.s.do(untilDone(rawReadOp, f)) }
+
+func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return c.s.do(untilDone(rawWriteOp, f)) }
+
+func untilDone(o *operation, f func(fd uintptr) (done bool)) *call {
+	return &call{op: o, f: func(fd int) (int, error) {
+		if !f(uintptr(fd)) {
+			return 0, unix.EAGAIN
+		}
+		return 0, nil
+	}}
+}
