@@ -265,7 +265,7 @@ var differences = []difference{
 		`,
 		applies: func(c *comparison) bool {
 			return c.step.owner() == "socket" && c.want == "!timeout" &&
-				slices.ContainsFunc([]error{unix.ENOTCONN, unix.EINVAL, unix.EOPNOTSUPP, unix.EDESTADDRREQ, unix.EPIPE}, c.gotIs)
+				slices.ContainsFunc([]error{unix.ENOTCONN, unix.EINVAL, unix.EOPNOTSUPP, unix.EDESTADDRREQ, unix.EPIPE, unix.EISCONN}, c.gotIs)
 		},
 	},
 	{
