@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/selectors"
 	"github.com/pyselect/pyselect/socket"
 )
@@ -226,19 +227,19 @@ func startChild(sock *socket.Socket) (*exec.Cmd, error) {
 	return child, child.Start()
 }
 
-func Example_childProcess() {
-	withPair(func(_ *selectors.DefaultSelector, sock, peer *socket.Socket) {
-		child, err := startChild(sock)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		peer.Sendall([]byte("spam"))
-		peer.Shutdown(socket.SHUT_WR)
-		data, err := io.ReadAll(peer)
-		fmt.Printf("%q %v %v\n", data, err, child.Wait())
-	})
-	// Output: "spam" <nil> <nil>
+func TestChildProcess(t *testing.T) {
+	testkit.NeedProcesses(t)
+	sock, peer, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+	testkit.Check(t, err)
+	defer peer.Close()
+	child, err := startChild(sock)
+	testkit.Check(t, err)
+	testkit.Check(t, peer.Sendall([]byte("spam")))
+	testkit.Check(t, peer.Shutdown(socket.SHUT_WR))
+	if data, err := io.ReadAll(peer); string(data) != "spam" || err != nil {
+		t.Errorf("the child has echoed %q, %v", data, err)
+	}
+	testkit.Check(t, child.Wait())
 }
 
 func Example_thread() {

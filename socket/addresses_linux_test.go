@@ -87,13 +87,21 @@ func TestVsock(t *testing.T) {
 		return socket.RawAddr{Family: socket.AF_VSOCK, Data: string(data)}
 	}
 	l := open(t, socket.AF_VSOCK, socket.SOCK_STREAM, 0)
-	check(t, l.Bind(address(socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY)))
+	if err := l.Bind(address(socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY)); errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV) {
+		t.Skipf("no transport for vsock here: %v", err)
+	} else {
+		check(t, err)
+	}
 	name := sockname(t, l).(socket.RawAddr)
 	if cid := binary.NativeEndian.Uint32([]byte(name.Data)[6:]); name.Family != socket.AF_VSOCK || cid != socket.VMADDR_CID_ANY {
 		t.Errorf("the address is %v", name)
 	}
 	const size = 1 << 18 // a number of 8 bytes in the kernel
-	check(t, l.Setsockopt(socket.AF_VSOCK, socket.SO_VM_SOCKETS_BUFFER_MAX_SIZE, size))
+	if err := l.Setsockopt(socket.AF_VSOCK, socket.SO_VM_SOCKETS_BUFFER_MAX_SIZE, size); errors.Is(err, unix.ENOPROTOOPT) {
+		t.Skipf("no options of vsock here: %v", err)
+	} else {
+		check(t, err)
+	}
 	if got := must[int](t)(l.Getsockopt(socket.AF_VSOCK, socket.SO_VM_SOCKETS_BUFFER_MAX_SIZE)); got != size {
 		t.Errorf("the option is %d, want %d", got, size)
 	}

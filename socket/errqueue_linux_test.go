@@ -108,7 +108,9 @@ func TestErrorQueueOfDatagrams(t *testing.T) {
 	s, peer := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM), newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
 	check(t, s.Bind(networks[0].any(t)))
 	check(t, peer.Bind(networks[0].any(t)))
-	check(t, s.Setsockopt(socket.SOL_SOCKET, unix.SO_TIMESTAMPING, unix.SOF_TIMESTAMPING_TX_SOFTWARE|unix.SOF_TIMESTAMPING_SOFTWARE))
+	if err := s.Setsockopt(socket.SOL_SOCKET, unix.SO_TIMESTAMPING, unix.SOF_TIMESTAMPING_TX_SOFTWARE|unix.SOF_TIMESTAMPING_SOFTWARE); err != nil {
+		t.Skipf("no timestamps here: %v", err)
+	}
 	must[int](t)(s.Sendto([]byte("spam"), sockname(t, peer)))
 	fds := []unix.PollFd{{Fd: int32(fileno(t, s))}}
 	if n, _ := unix.Poll(fds, 1000); n == 0 {

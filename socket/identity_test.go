@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -74,7 +75,7 @@ func TestGetsockoptBytes(t *testing.T) {
 	if len(value) < 8 || value[0] != 5 && value[3] != 5 && value[7] != 5 {
 		t.Errorf("SO_RCVTIMEO of 5 s is %v", value)
 	}
-	check(t, s.SetsockoptBytes(socket.SOL_SOCKET, socket.SO_RCVTIMEO, make([]byte, 16)))
+	check(t, s.SetsockoptBytes(socket.SOL_SOCKET, socket.SO_RCVTIMEO, make([]byte, unsafe.Sizeof(limit))))
 	if value := must[[]byte](t)(s.GetsockoptBytes(socket.SOL_SOCKET, socket.SO_TYPE, 1)); len(value) != 1 {
 		t.Errorf("one byte of SO_TYPE is %v", value)
 	}

@@ -120,6 +120,7 @@ func TestRights(t *testing.T) {
 
 // What there is no room for is reported, and not left open.
 func TestRightsTruncated(t *testing.T) {
+	testkit.NotEmulated(t, "MSG_CTRUNC")
 	testkit.NoLeaks(t)
 	r, w := testkit.Pipe(t)
 	before := testkit.OpenFds()

@@ -256,7 +256,10 @@ func isShut(fd int) bool {
 }
 
 // available returns how many bytes of a stream there are.
-func available(fd, _ int) (int, error) { return unix.IoctlGetInt(fd, unix.TIOCINQ) }
+func available(fd, _ int) (int, error) {
+	n, err := unix.IoctlGetUint32(fd, unix.TIOCINQ)
+	return int(n), err
+}
 
 // result is that of a call which returns an address, unless it has failed.
 func (a *sockaddr) result(n uintptr, errno unix.Errno) (int, error) {
