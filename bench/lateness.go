@@ -28,6 +28,7 @@ var blockings = []blocking{
 	{"Epoll, in the kernel", wait.InKernel, epollWait, punctual},
 	{"Epoll, parked", wait.Parked, epollWait, punctual},
 	{"Epoll, together", wait.Together, epollWait, punctual},
+	{"Socket.Recv", 0, recvWait, punctual},
 }
 
 func init() {

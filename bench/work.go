@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log"
+	"os"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -443,6 +445,21 @@ func pollWait(fds ...int) func(time.Duration) (int, error) {
 func epollWait(fds ...int) func(time.Duration) (int, error) {
 	e, events := newEpoll(fds...), make([]pyselect.EpollEvent, len(fds))
 	return func(timeout time.Duration) (int, error) { return e.PollInto(events, timeout) }
+}
+
+// recvWait waits until there is something to receive, instead of a descriptor.
+func recvWait(...int) func(time.Duration) (int, error) {
+	s, _, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+	check(err)
+	buf := make([]byte, 1)
+	return func(timeout time.Duration) (int, error) {
+		check(s.Settimeout(timeout))
+		n, err := s.Recv(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = nil
+		}
+		return n, err
+	}
 }
 
 func selectorWait[S selectors.BaseSelector](create func() (S, error)) waiter {

@@ -56,7 +56,7 @@ func CMSG_SPACE(length int) int { return unix.CmsgSpace(length) }
 // data; CMSG_SPACE says how many an item needs. The flags that are returned may have MSG_TRUNC, if a datagram was longer than the buffers,
 // and MSG_CTRUNC, if there was more ancillary data. It mirrors socket.recvmsg_into.
 //
-// Descriptors that come with SCM_RIGHTS are close-on-exec, and the caller's. What there is no room for is closed by the kernel.
+// Descriptors that come with SCM_RIGHTS are close-on-exec, and the caller's. What there is no room for is lost.
 func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 	n int, ancdata []ControlMessage, msgFlags int, from net.Addr, err error,
 ) {
