@@ -78,6 +78,19 @@ func (s *Socket) do(c *call) error {
 	return err
 }
 
+// whole performs an operation in parts, as long as next, which is called after each part, returns true.
+func (s *Socket) whole(c *call, next func() bool) error {
+	for parts := 0; ; parts++ {
+		switch err := s.do(c); {
+		case err == nil && next():
+		case err == c.op.wouldBlock && parts > 0:
+			return nil // the time of SO_RCVTIMEO or SO_SNDTIMEO is over
+		default:
+			return err
+		}
+	}
+}
+
 // control runs a call that never waits.
 func (s *Socket) control(name string, f func(fd int) error) error {
 	fd, ok := s.acquire()

@@ -87,15 +87,11 @@ func (s *Socket) receiveEnough(c call) (n int, err error) {
 		}
 		return recvfrom(fd, rest, c.flags, new(sockaddr))
 	}
-	for {
-		err = s.do(&c)
-		if n += c.n; err != nil || c.n == 0 || n >= s.enough(len(p), c.flags) || c.flags&MSG_PEEK != 0 {
-			if n > 0 && err == c.op.wouldBlock {
-				err = nil // the time of SO_RCVTIMEO is over
-			}
-			return n, err
-		}
-	}
+	err = s.whole(&c, func() bool {
+		n += c.n
+		return c.n > 0 && n < s.enough(len(p), c.flags) && c.flags&MSG_PEEK == 0
+	})
+	return n, err
 }
 
 // enough returns how many of size bytes an operation of a blocking stream waits for.
@@ -153,20 +149,18 @@ func (s *Socket) Sendto(p []byte, addr net.Addr, flags ...int) (n int, err error
 	return s.send(&c, p, 0)
 }
 
-// send performs an operation that sends p, of which a part was sent already. It performs it once more if a blocking socket has sent a
-// part.
+// send performs an operation that sends p, of which a part was sent already. If the socket is blocking, it sends all of p.
 func (s *Socket) send(c *call, p []byte, sent int) (int, error) {
-	for {
+	c.p = part(p[sent:])
+	err := s.whole(c, func() bool {
+		sent += c.n
 		c.p = part(p[sent:])
-		err := s.do(c)
-		if sent += c.n; err != nil || sent >= len(p) || c.flags&MSG_DONTWAIT != 0 || !s.isBlocking() {
-			if sent > 0 && err == c.op.wouldBlock {
-				err = nil // the time of SO_SNDTIMEO is over
-			}
-			return sent, err
-		}
-	}
+		return len(c.p) > 0 && s.sendsAll(c)
+	})
+	return sent, err
 }
+
+func (s *Socket) sendsAll(c *call) bool { return c.flags&MSG_DONTWAIT == 0 && s.isBlocking() }
 
 // fastopen connects and sends p, if possible with the first packet. Otherwise p is sent when the socket is connected.
 func (s *Socket) fastopen(c *call, p []byte) (int, error) {
@@ -244,16 +238,11 @@ func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err e
 		}
 		return n, err
 	}}
-	for {
-		err = s.do(&c)
+	err = s.whole(&c, func() bool {
 		sent += int64(c.n)
-		if err != nil || c.n == 0 || sent == count || !s.isBlocking() {
-			if sent > 0 && err == sendfileOp.wouldBlock {
-				err = nil
-			}
-			return sent, err
-		}
-	}
+		return c.n > 0 && sent != count && s.sendsAll(&c)
+	})
+	return sent, err
 }
 
 // sendfile wraps sendfile(2). Where the system does not have it, or not for this file, sendfile reads and sends.

@@ -80,18 +80,14 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 		}
 		return n, err
 	}
-	for {
-		err = s.do(&c)
-		n += c.n
-		if err != nil || c.n == 0 || !more || n >= least || c.flags&MSG_PEEK != 0 || ancdata != nil || msgFlags&MSG_CTRUNC != 0 {
-			break
+	err = s.whole(&c, func() bool {
+		if n += c.n; c.n == 0 || !more || n >= least || c.flags&MSG_PEEK != 0 || ancdata != nil || msgFlags&MSG_CTRUNC != 0 {
+			return false
 		}
 		left -= c.n
 		buffers = rest(buffers, c.n)
-	}
-	if n > 0 && err == recvmsgOp.wouldBlock {
-		err = nil // the time of SO_RCVTIMEO is over
-	}
+		return true
+	})
 	if err != nil {
 		return n, nil, 0, nil, err
 	}
@@ -135,16 +131,14 @@ func (s *Socket) Sendmsg(buffers [][]byte, ancdata []ControlMessage, addr net.Ad
 	oob, to := marshal(ancdata), c.addr
 	c.f = func(fd int) (int, error) { return sendmsg(fd, buffers, oob, c.flags, &to) }
 	all := size(buffers)
-	for {
-		err := s.do(&c)
-		if n += c.n; err != nil || n >= all || c.flags&MSG_DONTWAIT != 0 || !s.isBlocking() {
-			if n > 0 && err == sendmsgOp.wouldBlock {
-				err = nil
-			}
-			return n, err
+	err = s.whole(&c, func() bool {
+		if n += c.n; n >= all || !s.sendsAll(&c) {
+			return false
 		}
 		buffers, oob = rest(buffers, c.n), nil
-	}
+		return true
+	})
+	return n, err
 }
 
 func marshal(ancdata []ControlMessage) []byte {
