@@ -57,6 +57,9 @@ func TestShutdownEndsReceiving(t *testing.T) {
 	for kind, open := range datagrams {
 		for name, receive := range receiving {
 			t.Run(kind+" "+name, func(t *testing.T) {
+				if kind == "UDP" && runtime.GOOS != "linux" {
+					t.Skip("this system may not shut down a socket that is not connected")
+				}
 				testkit.NoLeaks(t)
 				s := open(t)
 				nothing := func() {
