@@ -161,7 +161,7 @@ func TestUsage(t *testing.T) {
 		{"-listen 127.0.0.1:0 more", 2, "reactor: unexpected argument \"more\"\nusage: "},
 		{"-idle long", 2, "invalid value \"long\" for flag -idle: parse error\nusage: "},
 		{"-bind 127.0.0.1:0", 2, "flag provided but not defined: -bind\nusage: "},
-		{"-listen 127.0.0.1", 1, "reactor: socket.create_server: address 127.0.0.1: missing port in address\n"},
+		{"-listen 127.0.0.1", 1, "reactor: socket.create_server: address 127.0.0.1: missing port in address: invalid argument\n"},
 	} {
 		status, stdout, stderr := progtest.Start(t, strings.Fields(test.args)...).End(t)
 		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
