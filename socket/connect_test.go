@@ -263,6 +263,8 @@ func TestAcceptedIsBlocking(t *testing.T) {
 	l.Setblocking(false)
 	client := newSocket(t, socket.AF_INET, socket.SOCK_STREAM)
 	check(t, client.Connect(sockname(t, l)))
+	_, _, _, err := pyselect.Select([]*socket.Socket{l}, nil, nil, testkit.Patience) // FreeBSD connects before there is something to accept
+	check(t, err)
 	server, _, err := l.Accept()
 	check(t, err)
 	if own(t, server); !server.Getblocking() {
