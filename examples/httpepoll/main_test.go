@@ -242,7 +242,7 @@ func TestReset(t *testing.T) {
 
 func TestManyClients(t *testing.T) {
 	server, addr := progtest.Serve(t)
-	clients := progtest.DialMany(t, addr, 1000)
+	clients := progtest.DialMany(t, addr, 1000, func(c *net.TCPConn) { talk(t, c) })
 	for _, c := range clients {
 		send(t, c, request)
 	}

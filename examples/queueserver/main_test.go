@@ -141,7 +141,7 @@ func TestUrgentData(t *testing.T) {
 
 func TestManyClients(t *testing.T) {
 	server, addr := progtest.Serve(t)
-	clients := progtest.DialMany(t, addr, 1000)
+	clients := progtest.DialMany(t, addr, 1000, func(c *net.TCPConn) { exchange(t, c, []byte("hello")) })
 	for i, c := range clients {
 		fmt.Fprintf(c, "I am client %d\n", i)
 		c.CloseWrite()

@@ -216,13 +216,18 @@ func Reset(c *net.TCPConn) {
 	c.Close()
 }
 
-// DialMany connects so many clients to a server, or skips the test if the process may not have that many descriptors.
-func DialMany(t testing.TB, addr string, n int) []*net.TCPConn {
+// DialMany connects so many clients to a server, or skips the test if the process may not have that many descriptors. Now and then it lets
+// another client be served, so that the server has accepted all before: some systems reset those of whom too many wait for that.
+func DialMany(t testing.TB, addr string, n int, serve func(c *net.TCPConn)) []*net.TCPConn {
 	t.Helper()
 	testkit.NeedFds(t, n+50)
 	clients := make([]*net.TCPConn, n)
 	for i := range clients {
-		clients[i] = Dial(t, addr)
+		if clients[i] = Dial(t, addr); i%100 == 99 {
+			c := Dial(t, addr)
+			serve(c)
+			c.Close()
+		}
 	}
 	return clients
 }
@@ -280,7 +285,7 @@ func OutOfDescriptors(t testing.TB, retryDelay time.Duration, talk func(c *net.T
 	begin := time.Now()
 	server := StartWith(t, fds, "-listen", "127.0.0.1:0")
 	addr := server.Line(t)
-	clients := DialMany(t, addr, fds+10)
+	clients := DialMany(t, addr, fds+10, talk)
 	if line, err := server.Stderr.ReadString('\n'); !strings.HasSuffix(line, complaint) {
 		t.Fatalf("the server complains %q, want %q: %v", line, complaint, err)
 	}
