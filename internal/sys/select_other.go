@@ -20,7 +20,7 @@ func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, e
 		v := unix.NsecToTimeval(int64(min(timeout, longest))) // rounds up
 		tv = &v
 	}
-	return unix.Select(nfds, (*unix.FdSet)(sets[0]), (*unix.FdSet)(sets[1]), (*unix.FdSet)(sets[2]), tv)
+	return libcSelect(nfds, (*unix.FdSet)(sets[0]), (*unix.FdSet)(sets[1]), (*unix.FdSet)(sets[2]), tv)
 }
 
 // Probe returns EBADF if the descriptor is not open.

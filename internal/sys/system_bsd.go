@@ -19,3 +19,7 @@ const (
 	MsgCmsgCloexec = unix.MSG_CMSG_CLOEXEC
 	SoReuseport    = unix.SO_REUSEPORT
 )
+
+func libcSelect(nfds int, r, w, x *unix.FdSet, tv *unix.Timeval) (int, error) {
+	return unix.Select(nfds, r, w, x, tv)
+}

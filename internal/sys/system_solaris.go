@@ -17,3 +17,7 @@ const (
 	MsgCmsgCloexec = 0
 	SoReuseport    = 0
 )
+
+func libcSelect(nfds int, r, w, x *unix.FdSet, tv *unix.Timeval) (int, error) {
+	return unix.Select(nfds, r, w, x, tv)
+}
