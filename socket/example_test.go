@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
+	"os"
 	"time"
 
 	"github.com/pyselect/pyselect/selectors"
@@ -104,4 +106,60 @@ func ExampleSocket_Recv() {
 	// true socket.recv: resource temporarily unavailable
 	// spam <nil>
 	// 0 <nil>
+}
+
+// One end of a pipe goes to another process, or here to the other end of a pair.
+func ExampleSocket_Sendmsg() {
+	a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	defer b.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		log.Fatal(err)
+	}
+	rights := socket.Rights(int(r.Fd()))
+	if _, err := a.Sendmsg([][]byte{[]byte("a pipe")}, []socket.ControlMessage{rights}, nil); err != nil {
+		log.Fatal(err)
+	}
+	r.Close()
+
+	buf := make([]byte, 100)
+	n, ancdata, _, _, err := b.Recvmsg([][]byte{buf}, socket.CMSG_SPACE(4))
+	if err != nil {
+		log.Fatal(err)
+	}
+	received := os.NewFile(uintptr(ancdata[0].Fds()[0]), string(buf[:n]))
+	defer received.Close()
+	io.WriteString(w, "spam")
+	w.Close()
+	data, err := io.ReadAll(received)
+	fmt.Printf("%s: %q %v\n", received.Name(), data, err)
+	// Output: a pipe: "spam" <nil>
+}
+
+func ExampleCreateServer() {
+	server, err := socket.CreateServer("127.0.0.1:0", &socket.ServerConfig{Backlog: 5})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	name, err := server.Getsockname()
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := socket.CreateConnection(name.String(), &socket.ConnectionConfig{Timeout: 10 * time.Second})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	conn, peer, err := server.Accept()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Println(peer.(socket.InetAddr).Addr(), client.Gettimeout())
+	// Output: 127.0.0.1 10s
 }
