@@ -60,6 +60,11 @@ type PollEvent struct {
 //
 // All methods are safe for concurrent use, but only one goroutine may poll at a time. A change that is made meanwhile counts from
 // the next poll on, at the latest.
+//
+// # macOS notes
+//
+// By the system's sources, and not tried: poll(2) is a kqueue inside, so that a device that a kqueue refuses, such as a terminal, is
+// POLLNVAL at once; only Select takes it. More than 10,240 descriptors are unix.EINVAL.
 type Poll struct {
 	list    wait.List // its lock is for what is below, too
 	polling bool

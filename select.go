@@ -21,7 +21,7 @@ import (
 // The elements are waitable objects, see [Fileno]; F may be any, int, *os.File, net.Conn and so on. With three empty lists
 // Select sleeps for the timeout. A timeout of zero does not wait; [Forever] waits until something is ready.
 //
-// There is no limit to the number or the size of the descriptors, except on macOS. Regular files are always ready.
+// There is no limit to the number or the size of the descriptors, except on Solaris, illumos and AIX. Regular files are always ready.
 //
 // The error is os.ErrInvalid for a negative timeout, unix.EBADF for a descriptor that is not open, the error of Fileno for an
 // object that is not waitable, or another errno. The text of EBADF names the descriptor and its place in the lists. With an
@@ -29,10 +29,10 @@ import (
 //
 // Select is safe for concurrent use.
 //
-// # macOS notes
+// # Solaris, illumos and AIX notes
 //
-// By the system's sources, and not tried: on arm64, a descriptor of 1,024 or more is unix.EINVAL, and on amd64 a timeout of
-// less than ten milliseconds takes ten.
+// By the systems' sources and manuals, and not tried: the C library takes descriptors below 65,536, on AIX below 65,535. Others are
+// unix.EINVAL, with a text that says so.
 //
 // # Windows notes
 //

@@ -1,6 +1,10 @@
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
 
 // An fdWord is a word of the bitmaps of select(2): a C long.
 type fdWord = uintptr
@@ -18,6 +22,11 @@ const (
 	SoReuseport    = unix.SO_REUSEPORT
 )
 
+// libcSelect wraps select(2), which takes no larger descriptors here.
 func libcSelect(nfds int, r, w, x *unix.FdSet, tv *unix.Timeval) (int, error) {
+	const limit = 65535
+	if nfds > limit {
+		return 0, fmt.Errorf("fd %d, want one below %d: %w", nfds-1, limit, unix.EINVAL)
+	}
 	return unix.Select(nfds, r, w, x, tv)
 }
