@@ -75,12 +75,15 @@ func (s *Socket) Connect(addr net.Addr) error {
 		return 0, err
 	}
 	err = s.try(&call{op: connectOp, f: begin})
-	if errors.Is(err, ErrWouldBlock) {
-		if deadline := s.deadline(); deadline != sys.Now {
-			return s.wait(&call{op: connectOp, f: func(fd int) (int, error) { return 0, connected(fd, &sa) }, addr: sa}, deadline)
-		}
+	deadline := s.deadline()
+	if deadline == sys.Now || !errors.Is(err, ErrWouldBlock) {
+		return err
 	}
-	return err
+	c := call{op: connectOp, f: begin, addr: sa}
+	if !sa.isUnix() { // whose attempt is not in progress, but has found a full backlog
+		c.f = func(fd int) (int, error) { return 0, connected(fd, &sa) }
+	}
+	return s.wait(&c, deadline)
 }
 
 // connected finds out how a connect that was in progress has ended. SO_ERROR holds the error, unless somebody has read it already.
