@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"fmt"
 	"time"
 	"unsafe"
 
@@ -15,6 +16,9 @@ const leastTable = 0
 
 // selectOnce wraps select(2), which takes microseconds. Some systems overwrite the timeout.
 func selectOnce(nfds int, sets [3]unsafe.Pointer, timeout time.Duration) (int, error) {
+	if nfds > selectLimit {
+		return 0, fmt.Errorf("fd %d, want one below %d: %w", nfds-1, selectLimit, unix.EINVAL)
+	}
 	var tv *unix.Timeval
 	if timeout != time.Duration(Never) {
 		v := unix.NsecToTimeval(int64(min(timeout, longest))) // rounds up

@@ -2,7 +2,11 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+)
 
 // An fdWord is a word of the bitmaps of select(2): a C long.
 type fdWord = uintptr
@@ -13,13 +17,12 @@ const (
 	MsgDontwait = unix.MSG_DONTWAIT
 	SoLinger    = unix.SO_LINGER
 
+	// selectLimit is above the descriptors that the C library's select takes.
+	selectLimit = math.MaxInt32
+
 	// 0 if the system has none.
 	SockNonblock   = unix.SOCK_NONBLOCK
 	SockCloexec    = unix.SOCK_CLOEXEC
 	MsgCmsgCloexec = unix.MSG_CMSG_CLOEXEC
 	SoReuseport    = unix.SO_REUSEPORT
 )
-
-func libcSelect(nfds int, r, w, x *unix.FdSet, tv *unix.Timeval) (int, error) {
-	return unix.Select(nfds, r, w, x, tv)
-}
