@@ -14,8 +14,8 @@ import (
 // Addresses are net.Addr. A Socket takes and returns an [InetAddr], a [UnixAddr] or a [RawAddr]. It also takes a [HostPort], and the
 // addresses of package net: *net.TCPAddr, *net.UDPAddr, *net.IPAddr and *net.UnixAddr.
 
-// An InetAddr is an IPv4 or IPv6 address with a port: Python's ("127.0.0.1", 80) is InetAddr{AddrPort: netip.MustParseAddrPort("127.0.0.1:80")}.
-// It is comparable with ==.
+// An InetAddr is an IPv4 or IPv6 address with a port: Python's ("127.0.0.1", 80) is
+// InetAddr{AddrPort: netip.MustParseAddrPort("127.0.0.1:80")}. It is comparable with ==.
 //
 // The zone of an IPv6 address that comes from the kernel is a number, like Python's scope_id. The zone of one that goes there may also
 // be the name of an interface.
@@ -120,7 +120,7 @@ func (s *Socket) netAddr(ip net.IP, zone string, port int) (sockaddr, error) {
 	case !ok && len(ip) != 0, port < 0, port > 1<<16-1:
 		return sockaddr{}, invalid("IP %v, port %d", ip, port)
 	case !ok:
-		addr = unspecified(s.kind.family)
+		addr = unspecified(s.kind.family)[0]
 	case s.kind.family == AF_INET:
 		addr = addr.Unmap()
 	case s.kind.family == AF_INET6:
@@ -129,11 +129,9 @@ func (s *Socket) netAddr(ip net.IP, zone string, port int) (sockaddr, error) {
 	return inet(netip.AddrPortFrom(addr.WithZone(zone), uint16(port)))
 }
 
-func unspecified(family int) netip.Addr {
-	if family == AF_INET6 {
-		return netip.IPv6Unspecified()
-	}
-	return netip.IPv4Unspecified()
+// unspecified returns the addresses of a family that stand for any.
+func unspecified(family int) []netip.Addr {
+	return ofFamily(family, netip.IPv4Unspecified(), netip.IPv6Unspecified())
 }
 
 func zoneID(zone string) (uint32, error) {

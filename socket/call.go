@@ -109,6 +109,11 @@ func (s *Socket) control(name string, f func(fd int) error) error {
 	}
 }
 
+// answer returns the result of an operation that makes no system call: err, unless the Socket is closed.
+func (s *Socket) answer(name string, err error) error {
+	return s.control(name, func(int) error { return err })
+}
+
 // try performs an operation if that is possible at once.
 func (s *Socket) try(c *call) error {
 	fd, ok := s.acquire()
@@ -172,6 +177,7 @@ func (s *Socket) kernelDeadline(o *operation) sys.Deadline {
 		option = unix.SO_SNDTIMEO
 	}
 	deadline := sys.Never
+	// unix.GetsockoptTimeval would allocate.
 	s.control(o.name, func(fd int) error {
 		var timeout unix.Timeval
 		_, err := getsockopt(fd, SOL_SOCKET, option, unsafe.Slice((*byte)(unsafe.Pointer(&timeout)), unsafe.Sizeof(timeout)))

@@ -65,7 +65,7 @@ var connectOp = newOperation(operation{name: "socket.connect", writes: true, inP
 func (s *Socket) Connect(addr net.Addr) error {
 	sa, err := s.sockaddr(addr)
 	if err != nil {
-		return s.control(connectOp.name, func(int) error { return err })
+		return s.answer(connectOp.name, err)
 	}
 	begin := func(fd int) (int, error) {
 		err := connect(fd, &sa)

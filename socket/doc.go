@@ -23,8 +23,8 @@
 // duplicates of a descriptor together, also of the one that a Socket was made from. If somebody makes it blocking, operations that wait
 // occupy threads, and their timeouts do not hold; Close does not wait for them.
 //
-// For system calls that this package does not have, use [Socket.SyscallConn]. To give a socket to a child process, whose standard input must be
-// blocking, call [Socket.Detach], unix.SetNonblock(fd, false) and os.NewFile.
+// For system calls that this package does not have, use [Socket.SyscallConn]. To give a socket to a child process, whose standard
+// input must be blocking, call [Socket.Detach], unix.SetNonblock(fd, false) and os.NewFile.
 //
 // Before an operation has to wait for the first time, the Socket makes a duplicate of its descriptor, which Go's own
 // poller watches; Close and Detach close that too. A Socket that is used with a selector, without waiting itself, has none.

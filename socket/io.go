@@ -45,7 +45,7 @@ const maxPart = 1 << 30
 // MSG_ERRQUEUE, or the time that the option SO_RCVTIMEO of a blocking socket says is over.
 func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 	if len(p) == 0 {
-		return 0, s.control(recvOp.name, func(int) error { return nil })
+		return 0, s.answer(recvOp.name, nil)
 	}
 	c := call{op: recvOp, p: part(p), flags: union(flags)}
 	if s.waitsForMore(c.flags) {
@@ -109,7 +109,7 @@ func (s *Socket) hasEnough(fd, size, flags int) error {
 	switch {
 	case flags&MSG_PEEK != 0 && onLinux: // other systems do not say whether more can come
 		least = s.enough(size, flags)
-	case flags&MSG_PEEK == 0 && onLinux && s.kind.family == AF_UNIX: // is readable when there is anything
+	case onLinux && s.kind.family == AF_UNIX: // is readable when there is anything
 		least = 0
 	}
 	if least <= 1 {
@@ -141,7 +141,7 @@ func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
 func (s *Socket) Sendto(p []byte, addr net.Addr, flags ...int) (n int, err error) {
 	c := call{op: sendtoOp, flags: union(flags)}
 	if c.addr, err = s.sockaddr(addr); err != nil {
-		return 0, s.control(sendtoOp.name, func(int) error { return err })
+		return 0, s.answer(sendtoOp.name, err)
 	}
 	if c.flags&msgFastopen != 0 {
 		return s.fastopen(&c, p)
@@ -166,9 +166,12 @@ func (s *Socket) sendsAll(c *call) bool { return c.flags&MSG_DONTWAIT == 0 && s.
 func (s *Socket) fastopen(c *call, p []byte) (int, error) {
 	c.p = part(p)
 	err := s.try(c)
-	waits := s.Getblocking() && c.flags&MSG_DONTWAIT == 0
-	if c.n == len(p) || err == nil && !s.isBlocking() || err != nil && !(waits && errors.Is(err, ErrInProgress)) {
-		return c.n, err
+	waits := c.flags&MSG_DONTWAIT == 0 && s.Getblocking()
+	switch {
+	case err != nil && !(waits && errors.Is(err, ErrInProgress)):
+		return 0, err
+	case err == nil && (c.n == len(p) || !s.sendsAll(c)):
+		return c.n, nil
 	}
 	c.flags, c.addr = c.flags&^msgFastopen, sockaddr{}
 	return s.send(c, p, c.n)
@@ -196,7 +199,7 @@ func (s *Socket) sendall(p []byte, flags int) (sent int, err error) {
 			return sent, err
 		}
 		if deadline != sys.Now && deadline.Left() == 0 {
-			return sent, s.control(sendOp.name, func(int) error { return os.ErrDeadlineExceeded })
+			return sent, s.answer(sendOp.name, os.ErrDeadlineExceeded)
 		}
 	}
 }
@@ -225,7 +228,7 @@ func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err e
 		err = invalid("offset %d", offset)
 	}
 	if err != nil || count == 0 {
-		return 0, s.control(sendfileOp.name, func(int) error { return err })
+		return 0, s.answer(sendfileOp.name, err)
 	}
 	c := call{op: sendfileOp, f: func(fd int) (n int, err error) {
 		size := int64(maxPart)

@@ -61,7 +61,7 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 	n int, ancdata []ControlMessage, msgFlags int, from net.Addr, err error,
 ) {
 	if ancbufsize < 0 {
-		return 0, nil, 0, nil, s.control(recvmsgOp.name, func(int) error { return invalid("ancbufsize %d", ancbufsize) })
+		return 0, nil, 0, nil, s.answer(recvmsgOp.name, invalid("ancbufsize %d", ancbufsize))
 	}
 	var addr sockaddr
 	c := call{op: recvmsgOp, flags: union(flags)}
@@ -122,7 +122,7 @@ func (s *Socket) Sendmsg(buffers [][]byte, ancdata []ControlMessage, addr net.Ad
 	c := call{op: sendmsgOp, flags: union(flags)}
 	if addr != nil {
 		if c.addr, err = s.sockaddr(addr); err != nil {
-			return 0, s.control(sendmsgOp.name, func(int) error { return err })
+			return 0, s.answer(sendmsgOp.name, err)
 		}
 	}
 	if c.flags&msgFastopen != 0 && len(ancdata) == 0 {
@@ -147,8 +147,8 @@ func marshal(ancdata []ControlMessage) []byte {
 		size += unix.CmsgSpace(len(m.Data))
 	}
 	oob := make([]byte, size)
-	for item := oob; len(ancdata) > 0; ancdata = ancdata[1:] {
-		m := ancdata[0]
+	item := oob
+	for _, m := range ancdata {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(item)))
 		h.Level, h.Type = int32(m.Level), int32(m.Type)
 		h.SetLen(unix.CmsgLen(len(m.Data)))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ import (
 type poller struct {
 	fd          int // of the socket, to name it in errors
 	file        *os.File
+	conn        syscall.RawConn // of file
 	closed      chan struct{}
 	read, write waiter
 }
@@ -68,14 +70,14 @@ func newPoller(fd int, k kind) (*poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, raw, err := sys.InGoPoller(n, "socket")
+	file, conn, err := sys.InGoPoller(n, "socket")
 	if err != nil {
 		return nil, err
 	}
-	p := &poller{fd: fd, file: file, closed: make(chan struct{})}
+	p := &poller{fd: fd, file: file, conn: conn, closed: make(chan struct{})}
 	// On Linux, a receiving call of a datagram socket that was shut down says EAGAIN for ever if it does not wait.
-	p.read.prepare(parking{raw.Read, file.SetReadDeadline, file.Close}, onLinux && k.typ != SOCK_STREAM)
-	p.write.prepare(parking{raw.Write, file.SetWriteDeadline, file.Close}, false)
+	p.read.prepare(parking{conn.Read, file.SetReadDeadline, file.Close}, onLinux && k.typ != SOCK_STREAM)
+	p.write.prepare(parking{conn.Write, file.SetWriteDeadline, file.Close}, false)
 	return p, nil
 }
 
@@ -145,8 +147,8 @@ func (w *waiter) park(p *poller, deadline sys.Deadline) error {
 	}
 }
 
-// resetDeadline takes back what a kick has set. In a bubble of testing/synctest it makes park end with the deadline, since the alarm does not go
-// off there.
+// resetDeadline takes back what a kick has set. In a bubble of testing/synctest it makes park end with the deadline, since the alarm does
+// not go off there.
 func (p *parking) resetDeadline(deadline sys.Deadline) {
 	if deadline.InBubble() {
 		p.setDeadline(time.Now().Add(deadline.Left()))
@@ -180,21 +182,17 @@ func (w *waiter) retire() {
 }
 
 func (p *poller) closeFiles() {
-	p.read.parking.Load().close()
-	p.write.parking.Load().close()
+	p.read.parking.Load().close() // which has left Go's poller, perhaps
 	p.file.Close()
 	p.read.retire()
 	p.write.retire()
 }
 
 func (p *poller) isNonblocking() (yes bool) {
-	raw, err := p.file.SyscallConn()
-	if err == nil {
-		raw.Control(func(fd uintptr) {
-			flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
-			yes = err == nil && flags&unix.O_NONBLOCK != 0
-		})
-	}
+	p.conn.Control(func(fd uintptr) {
+		flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+		yes = err == nil && flags&unix.O_NONBLOCK != 0
+	})
 	return yes
 }
 

@@ -10,7 +10,7 @@ import (
 
 // leaveGoPoller lets a waiter park in an epoll of its own, which Go's poller watches. Go's poller takes an event that is EPOLLERR alone
 // for a descriptor that it cannot watch, and wants to know nothing more of it. But something in the error queue, like a timestamp, is such
-// an event, and so is the error of an earlier datagram.
+// an event, and so is the error of an earlier datagram. Only who waits to read meets that.
 func (w *waiter) leaveGoPoller(p *poller, _ error) error {
 	fd, err := sys.EpollCreate()
 	if err != nil {
@@ -20,13 +20,8 @@ func (w *waiter) leaveGoPoller(p *poller, _ error) error {
 	if err != nil {
 		return err
 	}
-	conn, err := p.file.SyscallConn()
-	if err != nil {
-		epoll.Close()
-		return err
-	}
 	const events = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET // so that an error that stays is reported once
-	conn.Control(func(socket uintptr) { err = sys.EpollCtl(fd, unix.EPOLL_CTL_ADD, int(socket), events, 0, false) })
+	p.conn.Control(func(socket uintptr) { err = sys.EpollCtl(fd, unix.EPOLL_CTL_ADD, int(socket), events, 0, false) })
 	if err != nil {
 		epoll.Close()
 		return err
@@ -35,7 +30,7 @@ func (w *waiter) leaveGoPoller(p *poller, _ error) error {
 		return raw.Read(func(fd uintptr) (done bool) {
 			var events [1]unix.EpollEvent
 			unix.EpollWait(int(fd), events[:], 0) // before the attempt, so that what comes later is an edge
-			conn.Control(func(socket uintptr) { done = attempt(socket) })
+			p.conn.Control(func(socket uintptr) { done = attempt(socket) })
 			return done
 		})
 	}

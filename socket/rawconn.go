@@ -12,7 +12,7 @@ import (
 // returns, also if the Socket is closed or becomes unreachable meanwhile. Read and Write call the function until it returns true, and
 // wait in between as Recv and Send do; the function must not call Close then. It implements [syscall.Conn].
 func (s *Socket) SyscallConn() (syscall.RawConn, error) {
-	if err := s.control("socket.syscallconn", func(int) error { return nil }); err != nil {
+	if err := s.answer("socket.syscallconn", nil); err != nil {
 		return nil, err
 	}
 	return rawConn{s}, nil

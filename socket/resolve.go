@@ -147,7 +147,7 @@ func lookupHost(ctx context.Context, family int, host string, flags int) ([]neti
 	}
 	switch {
 	case host == "" && flags&AI_PASSIVE != 0:
-		return ofFamily(family, netip.IPv4Unspecified(), netip.IPv6Unspecified()), nil
+		return unspecified(family), nil
 	case host == "":
 		return ofFamily(family, netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})), nil
 	case host == "<broadcast>" && family != AF_INET6:
@@ -172,6 +172,7 @@ func lookupHost(ctx context.Context, family int, host string, flags int) ([]neti
 	return ips, err
 }
 
+// ofFamily returns those of all that are of a family, which may be AF_UNSPEC.
 func ofFamily(family int, all ...netip.Addr) []netip.Addr {
 	return slices.DeleteFunc(all, func(ip netip.Addr) bool {
 		return family == AF_INET && !ip.Is4() || family == AF_INET6 && ip.Is4()

@@ -121,6 +121,9 @@ func getsockopt(fd, level, option int, value []byte) (int, error) {
 	return copy(value, (*[unix.SizeofIPv6MTUInfo]byte)(unsafe.Pointer(info))[:]), nil
 }
 
+// leaveGoPoller returns the error of Go's poller.
+func (w *waiter) leaveGoPoller(_ *poller, err error) error { return err }
+
 // kindOf returns what a descriptor is a socket of. Not all systems tell the protocol.
 func kindOf(fd int) (k kind, err error) {
 	if k.typ, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
