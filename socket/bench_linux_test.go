@@ -16,8 +16,7 @@ import (
 func datagramPair(b *testing.B) (s, peer *socket.Socket, addr net.Addr, fd, peerFd int, raw []byte) {
 	b.Helper()
 	open := func() *socket.Socket {
-		s := newSocket(b, socket.AF_INET, socket.SOCK_DGRAM)
-		check(b, s.Bind(networks[0].any(b)))
+		s := newUDP(b)
 		check(b, s.Setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1<<20))
 		return s
 	}

@@ -58,9 +58,7 @@ func TestNoAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	x, y := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM), newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
-	check(t, x.Bind(networks[0].any(t)))
-	check(t, y.Bind(networks[0].any(t)))
+	x, y := newUDP(t), newUDP(t)
 	if addr := sockname(t, y); runtime.GOOS == "linux" {
 		nothing("Sendto and Recvfrom", func() {
 			if n, err := x.Sendto(p, addr); n != len(p) || err != nil {

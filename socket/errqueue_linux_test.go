@@ -80,9 +80,7 @@ func TestErrorQueueDuringRecv(t *testing.T) {
 // The error of a datagram ends the Recv that waits, and only this.
 func TestErrorOfADatagram(t *testing.T) {
 	testkit.NoLeaks(t)
-	a, b := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM), newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
-	check(t, a.Bind(networks[0].any(t)))
-	check(t, b.Bind(networks[0].any(t)))
+	a, b := newUDP(t), newUDP(t)
 	addr := sockname(t, b)
 	check(t, b.Close())
 	check(t, a.Connect(addr))
@@ -105,10 +103,9 @@ func TestErrorOfADatagram(t *testing.T) {
 // Something in the error queue of a datagram socket is not its end.
 func TestErrorQueueOfDatagrams(t *testing.T) {
 	testkit.NoLeaks(t)
-	s, peer := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM), newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
-	check(t, s.Bind(networks[0].any(t)))
-	check(t, peer.Bind(networks[0].any(t)))
-	if err := s.Setsockopt(socket.SOL_SOCKET, unix.SO_TIMESTAMPING, unix.SOF_TIMESTAMPING_TX_SOFTWARE|unix.SOF_TIMESTAMPING_SOFTWARE); err != nil {
+	s, peer := newUDP(t), newUDP(t)
+	const timestamps = unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE
+	if err := s.Setsockopt(socket.SOL_SOCKET, unix.SO_TIMESTAMPING, timestamps); err != nil {
 		t.Skipf("no timestamps here: %v", err)
 	}
 	must[int](t)(s.Sendto([]byte("spam"), sockname(t, peer)))

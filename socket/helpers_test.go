@@ -67,6 +67,22 @@ func pair(t testing.TB) (a, b *socket.Socket) {
 	return own(t, a), own(t, b)
 }
 
+// unixDatagrams returns two datagram sockets that are connected to each other.
+func unixDatagrams(t testing.TB) (a, b *socket.Socket) {
+	t.Helper()
+	a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_DGRAM, 0)
+	check(t, err)
+	return own(t, a), own(t, b)
+}
+
+// newUDP returns a datagram socket with an address of the loopback interface.
+func newUDP(t testing.TB) *socket.Socket {
+	t.Helper()
+	s := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
+	check(t, s.Bind(networks[0].any(t)))
+	return s
+}
+
 // duplicate returns a Socket for a duplicate of a descriptor.
 func duplicate(t testing.TB, fd int) *socket.Socket {
 	t.Helper()

@@ -24,21 +24,16 @@ import (
 // datagrams are sockets for which the kernel says "not now" for ever when they are shut down.
 var datagrams = map[string]func(t *testing.T) *socket.Socket{
 	"UDP": func(t *testing.T) *socket.Socket {
-		s := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
-		check(t, s.Bind(networks[0].any(t)))
-		return s
+		return newUDP(t)
 	},
 	"connected UDP": func(t *testing.T) *socket.Socket {
-		s := newSocket(t, socket.AF_INET, socket.SOCK_DGRAM)
-		check(t, s.Bind(networks[0].any(t)))
+		s := newUDP(t)
 		check(t, s.Connect(sockname(t, s)))
 		return s
 	},
 	"Unix": func(t *testing.T) *socket.Socket {
-		a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_DGRAM, 0)
-		check(t, err)
-		own(t, b)
-		return own(t, a)
+		a, _ := unixDatagrams(t)
+		return a
 	},
 }
 
@@ -131,10 +126,7 @@ func TestUrgentDataDoesNotWait(t *testing.T) {
 // What was there before is not lost.
 func TestShutdownLeavesWhatIsThere(t *testing.T) {
 	testkit.NoLeaks(t)
-	a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_DGRAM, 0)
-	check(t, err)
-	own(t, a)
-	own(t, b)
+	a, b := unixDatagrams(t)
 	send(t, a, "spam")
 	check(t, b.Shutdown(socket.SHUT_RD))
 	for _, want := range []string{"spam", "", ""} {
@@ -158,6 +150,22 @@ func TestKernelTimeouts(t *testing.T) {
 			testkit.Duration(t, 2*timeout, func() { wantError(t, op.call(s), os.ErrDeadlineExceeded, op.name) })
 		})
 	}
+}
+
+// SO_SNDTIMEO is one of a connect too, which goes on.
+func TestKernelTimeoutOfConnect(t *testing.T) {
+	testkit.NoLeaks(t)
+	const timeout = 20 * time.Millisecond
+	limit := unix.NsecToTimeval(timeout.Nanoseconds())
+	n := networks[0]
+	_, addr := n.crowded(t)
+	s := newSocket(t, n.family, socket.SOCK_STREAM)
+	check(t, unix.SetsockoptTimeval(fileno(t, s), unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit))
+	testkit.Duration(t, timeout, func() {
+		err := s.Connect(addr)
+		wantError(t, err, socket.ErrInProgress, "socket.connect")
+		wantError(t, err, socket.ErrWouldBlock)
+	})
 }
 
 // A part that was sent is no error.
@@ -368,10 +376,7 @@ func TestReadAndWrite(t *testing.T) {
 // A datagram may be empty.
 func TestReadDatagram(t *testing.T) {
 	testkit.NoLeaks(t)
-	a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_DGRAM, 0)
-	check(t, err)
-	own(t, a)
-	own(t, b)
+	a, b := unixDatagrams(t)
 	send(t, a, "")
 	if n, err := b.Read(make([]byte, 1)); n != 0 || err != nil {
 		t.Errorf("read %d bytes, %v", n, err)
