@@ -146,7 +146,7 @@ func serve(ctx context.Context, listen, dir string, timeout time.Duration) error
 		return err
 	}
 	defer root.Close()
-	listener, err := socket.CreateServer(listen, &socket.ServerConfig{Backlog: socket.SOMAXCONN}) // many clients may come at once
+	listener, addr, err := program.Listen(listen)
 	if err != nil {
 		return err
 	}
@@ -154,10 +154,6 @@ func serve(ctx context.Context, listen, dir string, timeout time.Duration) error
 	listener.Setblocking(false)
 	if err := removeIncomplete(root); err != nil {
 		log.Print(err)
-	}
-	addr, err := listener.Getsockname()
-	if err != nil {
-		return err
 	}
 	sel, err := selectors.NewDefaultSelector()
 	if err != nil {

@@ -111,7 +111,7 @@ func run(ctx context.Context, listen, dir string, timeout time.Duration) error {
 		return err
 	}
 	defer root.Close()
-	serversocket, err := socket.CreateServer(listen, &socket.ServerConfig{Backlog: socket.SOMAXCONN}) // many clients may come at once
+	serversocket, addr, err := program.Listen(listen)
 	if err != nil {
 		return err
 	}
@@ -119,10 +119,6 @@ func run(ctx context.Context, listen, dir string, timeout time.Duration) error {
 	serversocket.Setblocking(false)
 	// Connections inherit it. What belongs together is sent together, and nothing gains by waiting for more.
 	if err := serversocket.Setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1); err != nil {
-		return err
-	}
-	addr, err := serversocket.Getsockname()
-	if err != nil {
 		return err
 	}
 	epoll, err := pyselect.NewEpoll()
