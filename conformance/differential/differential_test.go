@@ -202,6 +202,12 @@ func (seen tally) check(t *testing.T) {
 	}
 }
 
+func (seen tally) log(t *testing.T) {
+	for _, what := range slices.Sorted(maps.Keys(seen)) {
+		t.Logf("%8d %s", seen[what], what)
+	}
+}
+
 func TestDifferential(t *testing.T) {
 	testkit.NoLeaks(t)
 	p := startPython(t)
@@ -212,9 +218,7 @@ func TestDifferential(t *testing.T) {
 	if *programs >= enough {
 		seen.check(t)
 	}
-	for _, what := range slices.Sorted(maps.Keys(seen)) {
-		t.Logf("%8d %s", seen[what], what)
-	}
+	seen.log(t)
 }
 
 // Each difference that is tolerated exists.

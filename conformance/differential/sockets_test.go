@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -305,9 +303,7 @@ func TestSockets(t *testing.T) {
 			}
 		}
 	}
-	for _, what := range slices.Sorted(maps.Keys(seen)) {
-		t.Logf("%8d %s", seen[what], what)
-	}
+	seen.log(t)
 }
 
 // checkSockets is check for programs whose answers may depend on the load of the machine: packets of the loopback interface take a
@@ -321,11 +317,9 @@ func checkSockets(t testing.TB, p *python, program []step, seen tally, what stri
 
 func FuzzSockets(f *testing.F) {
 	p := startPython(f)
-	for seed := range uint64(3) {
+	for seed := range byte(3) {
 		data := make([]byte, 100)
-		for i := range data {
-			data[i] = byte(rand.New(rand.NewPCG(seed, uint64(i))).Uint32())
-		}
+		rand.NewChaCha8([32]byte{seed}).Read(data)
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
