@@ -3,6 +3,8 @@
 package pyselect_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 func newKqueue(t *testing.T) *pyselect.Kqueue {
@@ -26,6 +29,17 @@ func newKqueue(t *testing.T) *pyselect.Kqueue {
 	check(t, err)
 	t.Cleanup(func() { k.Close() })
 	return k
+}
+
+// eachWay runs a test with all waits blocking in each of the ways that they can.
+func eachWay(t *testing.T, test func(t *testing.T)) {
+	for name, way := range map[string]wait.Way{"in the kernel": wait.InKernel, "together": wait.Together} {
+		t.Run(name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			testkit.Force(t, way)
+			test(t)
+		})
+	}
 }
 
 // kevent returns a change.
@@ -51,8 +65,8 @@ func add(t testing.TB, k *pyselect.Kqueue, fd any, filter pyselect.KqFilter) {
 	apply(t, k, kevent(t, fd, filter, pyselect.KQ_EV_ADD))
 }
 
-// wait returns the next event, for which it waits without end.
-func wait(t testing.TB, k *pyselect.Kqueue) pyselect.Kevent {
+// next returns the next event, for which it waits without end.
+func next(t testing.TB, k *pyselect.Kqueue) pyselect.Kevent {
 	t.Helper()
 	events, err := k.Control(nil, 1, pyselect.Forever)
 	if err != nil || len(events) != 1 {
@@ -132,21 +146,21 @@ func TestKqueuePipe(t *testing.T) {
 	change.Udata = 42
 	apply(t, k, change)
 	add(t, k, w, pyselect.KQ_FILTER_WRITE)
-	if e := wait(t, k); e.Ident != uint64(w) || e.Filter != pyselect.KQ_FILTER_WRITE || e.Data <= 0 {
+	if e := next(t, k); e.Ident != uint64(w) || e.Filter != pyselect.KQ_FILTER_WRITE || e.Data <= 0 {
 		t.Errorf("the event is %v", e)
 	}
 	apply(t, k, kevent(t, w, pyselect.KQ_FILTER_WRITE, pyselect.KQ_EV_DELETE))
 	silent(t, k)
 	testkit.Write(t, w, "hello")
 	for range 2 { // level-triggered
-		if e := wait(t, k); e.Ident != uint64(r) || e.Filter != pyselect.KQ_FILTER_READ || e.Data != 5 || e.Udata != 42 {
+		if e := next(t, k); e.Ident != uint64(r) || e.Filter != pyselect.KQ_FILTER_READ || e.Data != 5 || e.Udata != 42 {
 			t.Errorf("the event is %v", e)
 		}
 	}
 	testkit.Drain(t, r)
 	silent(t, k)
 	testkit.Close(t, w)
-	if e := wait(t, k); e.Flags&pyselect.KQ_EV_EOF == 0 {
+	if e := next(t, k); e.Flags&pyselect.KQ_EV_EOF == 0 {
 		t.Errorf("the event is %v, want KQ_EV_EOF", e.Flags)
 	}
 	testkit.Close(t, r)
@@ -154,23 +168,24 @@ func TestKqueuePipe(t *testing.T) {
 }
 
 func TestKqueueSocketpair(t *testing.T) {
-	testkit.NoLeaks(t)
-	k := newKqueue(t)
-	a, b := testkit.Socketpair(t)
-	testkit.Write(t, b, "x")
-	events, err := k.Control([]pyselect.Kevent{
-		kevent(t, a, pyselect.KQ_FILTER_READ, pyselect.KQ_EV_ADD|pyselect.KQ_EV_ONESHOT),
-		kevent(t, a, pyselect.KQ_FILTER_WRITE, pyselect.KQ_EV_ADD|pyselect.KQ_EV_CLEAR),
-	}, 10, pyselect.Forever)
-	if err != nil || len(events) != 2 || events[0].Ident != uint64(a) || events[1].Ident != uint64(a) {
-		t.Fatalf("Control returned %v, %v, want both filters", events, err)
-	}
-	silent(t, k) // once is enough for both
-	apply(t, k, kevent(t, a, pyselect.KQ_FILTER_WRITE, pyselect.KQ_EV_DISABLE))
-	testkit.Drain(t, a)
-	silent(t, k)
-	_, err = k.Control([]pyselect.Kevent{kevent(t, a, pyselect.KQ_FILTER_READ, pyselect.KQ_EV_DELETE)}, 0, 0)
-	wantError(t, err, unix.ENOENT, "kqueue.control")
+	eachWay(t, func(t *testing.T) {
+		k := newKqueue(t)
+		a, b := testkit.Socketpair(t)
+		testkit.Write(t, b, "x")
+		events, err := k.Control([]pyselect.Kevent{
+			kevent(t, a, pyselect.KQ_FILTER_READ, pyselect.KQ_EV_ADD|pyselect.KQ_EV_ONESHOT),
+			kevent(t, a, pyselect.KQ_FILTER_WRITE, pyselect.KQ_EV_ADD|pyselect.KQ_EV_CLEAR),
+		}, 10, pyselect.Forever)
+		if err != nil || len(events) != 2 || events[0].Ident != uint64(a) || events[1].Ident != uint64(a) {
+			t.Fatalf("Control returned %v, %v, want both filters", events, err)
+		}
+		silent(t, k) // once is enough for both
+		apply(t, k, kevent(t, a, pyselect.KQ_FILTER_WRITE, pyselect.KQ_EV_DISABLE))
+		testkit.Drain(t, a)
+		silent(t, k)
+		_, err = k.Control([]pyselect.Kevent{kevent(t, a, pyselect.KQ_FILTER_READ, pyselect.KQ_EV_DELETE)}, 0, 0)
+		wantError(t, err, unix.ENOENT, "kqueue.control")
+	})
 }
 
 func TestKqueueTCP(t *testing.T) {
@@ -184,7 +199,7 @@ func TestKqueueTCP(t *testing.T) {
 	client, err := net.Dial("tcp", l.Addr().String())
 	check(t, err)
 	defer client.Close()
-	if e := wait(t, k); e.Data != 1 {
+	if e := next(t, k); e.Data != 1 {
 		t.Errorf("the event of the listener is %v", e)
 	}
 	server, err := l.Accept()
@@ -194,11 +209,11 @@ func TestKqueueTCP(t *testing.T) {
 	add(t, k, server, pyselect.KQ_FILTER_READ)
 	_, err = client.Write([]byte("hello"))
 	check(t, err)
-	if e := wait(t, k); e.Data != 5 {
+	if e := next(t, k); e.Data != 5 {
 		t.Errorf("the event of the connection is %v", e)
 	}
 	check(t, client.Close())
-	testkit.Eventually(t, "the end of the connection", func() bool { return wait(t, k).Flags&pyselect.KQ_EV_EOF != 0 })
+	testkit.Eventually(t, "the end of the connection", func() bool { return next(t, k).Flags&pyselect.KQ_EV_EOF != 0 })
 }
 
 func TestKqueueTimer(t *testing.T) {
@@ -207,7 +222,7 @@ func TestKqueueTimer(t *testing.T) {
 	change := kevent(t, 1, pyselect.KQ_FILTER_TIMER, pyselect.KQ_EV_ADD|pyselect.KQ_EV_ONESHOT)
 	change.Data = 10 // milliseconds
 	apply(t, k, change)
-	if e := wait(t, k); e.Ident != 1 || e.Filter != pyselect.KQ_FILTER_TIMER || e.Data < 1 {
+	if e := next(t, k); e.Ident != 1 || e.Filter != pyselect.KQ_FILTER_TIMER || e.Data < 1 {
 		t.Errorf("the event is %v", e)
 	}
 	silent(t, k)
@@ -223,16 +238,16 @@ func TestKqueueVnode(t *testing.T) {
 	silent(t, k)
 	_, err := f.WriteString("more")
 	check(t, err)
-	if e := wait(t, k); e.Fflags != pyselect.KQ_NOTE_WRITE {
+	if e := next(t, k); e.Fflags != pyselect.KQ_NOTE_WRITE {
 		t.Errorf("after a write, the notes are %#x", e.Fflags)
 	}
 	renamed := filepath.Join(filepath.Dir(f.Name()), "renamed")
 	check(t, os.Rename(f.Name(), renamed))
-	if e := wait(t, k); e.Fflags != pyselect.KQ_NOTE_RENAME {
+	if e := next(t, k); e.Fflags != pyselect.KQ_NOTE_RENAME {
 		t.Errorf("after a rename, the notes are %#x", e.Fflags)
 	}
 	check(t, os.Remove(renamed))
-	if e := wait(t, k); e.Fflags&pyselect.KQ_NOTE_DELETE == 0 {
+	if e := next(t, k); e.Fflags&pyselect.KQ_NOTE_DELETE == 0 {
 		t.Errorf("after the removal, the notes are %#x", e.Fflags)
 	}
 }
@@ -282,7 +297,7 @@ func TestKqueueChangeErrors(t *testing.T) {
 	if len(events) == 0 || events[0].Flags&pyselect.KQ_EV_ERROR == 0 || events[0].Data != int64(unix.EBADF) || events[0].Ident != uint64(closed) {
 		t.Fatalf("Control returned %v, want an error for fd %d", events, closed)
 	}
-	if e := wait(t, k); e.Ident != uint64(r) {
+	if e := next(t, k); e.Ident != uint64(r) {
 		t.Errorf("the event is %v, want fd %d", e, r)
 	}
 	// Without, as an error.
@@ -325,135 +340,140 @@ func TestKqueueArguments(t *testing.T) {
 }
 
 func TestKqueueSmallBuffer(t *testing.T) {
-	testkit.NoLeaks(t)
-	k := newKqueue(t)
-	const n = 5
-	for range n {
-		_, w := testkit.Pipe(t)
-		apply(t, k, kevent(t, w, pyselect.KQ_FILTER_WRITE, pyselect.KQ_EV_ADD|pyselect.KQ_EV_ONESHOT))
-	}
-	seen := map[uint64]int{}
-	buf := make([]pyselect.Kevent, 2)
-	for len(seen) < n {
-		got, err := k.ControlInto(nil, buf, pyselect.Forever)
-		check(t, err)
-		for _, e := range buf[:got] {
-			seen[e.Ident]++
+	eachWay(t, func(t *testing.T) {
+		k := newKqueue(t)
+		const n = 5
+		for range n {
+			_, w := testkit.Pipe(t)
+			apply(t, k, kevent(t, w, pyselect.KQ_FILTER_WRITE, pyselect.KQ_EV_ADD|pyselect.KQ_EV_ONESHOT))
 		}
-	}
-	for ident, times := range seen {
-		if times != 1 {
-			t.Errorf("fd %d is reported %d times", ident, times)
+		seen := map[uint64]int{}
+		buf := make([]pyselect.Kevent, 2)
+		for len(seen) < n {
+			got, err := k.ControlInto(nil, buf, pyselect.Forever)
+			check(t, err)
+			for _, e := range buf[:got] {
+				seen[e.Ident]++
+			}
 		}
-	}
-	silent(t, k)
+		for ident, times := range seen {
+			if times != 1 {
+				t.Errorf("fd %d is reported %d times", ident, times)
+			}
+		}
+		silent(t, k)
+	})
 }
 
 func TestKqueueThousands(t *testing.T) {
-	const n = 3000
-	testkit.NeedFds(t, n+100)
-	testkit.NoLeaks(t)
-	k := newKqueue(t)
-	r, w := testkit.Pipe(t)
-	var changes []pyselect.Kevent
-	for range n {
-		changes = append(changes, kevent(t, testkit.Dup(t, r, 0), pyselect.KQ_FILTER_READ, pyselect.KQ_EV_ADD))
-	}
-	apply(t, k, changes...)
-	testkit.Write(t, w, "x")
-	events, err := k.Control(nil, 2*n, pyselect.Forever)
-	if err != nil || len(events) != n {
-		t.Errorf("%d events, want %d; %v", len(events), n, err)
-	}
+	eachWay(t, func(t *testing.T) {
+		const n = 3000
+		testkit.NeedFds(t, n+100)
+		k := newKqueue(t)
+		r, w := testkit.Pipe(t)
+		var changes []pyselect.Kevent
+		for range n {
+			changes = append(changes, kevent(t, testkit.Dup(t, r, 0), pyselect.KQ_FILTER_READ, pyselect.KQ_EV_ADD))
+		}
+		apply(t, k, changes...)
+		testkit.Write(t, w, "x")
+		events, err := k.Control(nil, 2*n, pyselect.Forever)
+		if err != nil || len(events) != n {
+			t.Errorf("%d events, want %d; %v", len(events), n, err)
+		}
+	})
 }
 
 func TestKqueueTimeout(t *testing.T) {
-	testkit.NoLeaks(t)
-	k := newKqueue(t)
-	for _, timeout := range []time.Duration{0, 1, 50 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
+	eachWay(t, func(t *testing.T) {
+		k := newKqueue(t)
+		for _, timeout := range []time.Duration{0, 1, 50 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
+			testkit.Duration(t, timeout, func() {
+				events, err := k.Control(nil, 1, timeout)
+				if err != nil || len(events) != 0 {
+					t.Errorf("Control returned %v, %v", events, err)
+				}
+			})
+		}
+		testkit.Signals(t)
+		const timeout = 20 * time.Millisecond
 		testkit.Duration(t, timeout, func() {
 			events, err := k.Control(nil, 1, timeout)
 			if err != nil || len(events) != 0 {
 				t.Errorf("Control returned %v, %v", events, err)
 			}
 		})
-	}
-	testkit.Signals(t)
-	const timeout = 20 * time.Millisecond
-	testkit.Duration(t, timeout, func() {
-		events, err := k.Control(nil, 1, timeout)
-		if err != nil || len(events) != 0 {
-			t.Errorf("Control returned %v, %v", events, err)
-		}
 	})
 }
 
 func TestKqueueClose(t *testing.T) {
-	testkit.NoLeaks(t)
-	k := newKqueue(t)
-	fd, err := k.Fileno()
-	check(t, err)
-	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
-		t.Errorf("the flags of the descriptor are %#x, %v, want FD_CLOEXEC", flags, err)
-	}
-	if k.Closed() {
-		t.Error("closed from the beginning")
-	}
-	var errs [5]error
-	var calls []*testkit.Call
-	for i := range errs {
-		calls = append(calls, testkit.Go(t, func() { _, errs[i] = k.Control(nil, 1, pyselect.Forever) }).Blocked())
-	}
-	for range 2 {
-		check(t, k.Close())
-	}
-	for i, c := range calls {
-		c.Wait()
-		wantError(t, errs[i], os.ErrClosed, "kqueue.control")
-	}
-	if !k.Closed() {
-		t.Error("not closed")
-	}
-	if testkit.IsOpen(fd) {
-		t.Error("the descriptor is open")
-	}
-	_, err = k.Fileno()
-	wantError(t, err, os.ErrClosed, "kqueue.fileno")
-	for _, maxEvents := range []int{-1, 0, 1} {
-		_, err = k.Control(nil, maxEvents, -1)
+	eachWay(t, func(t *testing.T) {
+		k := newKqueue(t)
+		fd, err := k.Fileno()
+		check(t, err)
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("the flags of the descriptor are %#x, %v, want FD_CLOEXEC", flags, err)
+		}
+		if k.Closed() {
+			t.Error("closed from the beginning")
+		}
+		var errs [5]error
+		var calls []*testkit.Call
+		for i := range errs {
+			calls = append(calls, testkit.Go(t, func() { _, errs[i] = k.Control(nil, 1, pyselect.Forever) }).Blocked())
+		}
+		for range 2 {
+			check(t, k.Close())
+		}
+		for i, c := range calls {
+			c.Wait()
+			wantError(t, errs[i], os.ErrClosed, "kqueue.control")
+		}
+		if !k.Closed() {
+			t.Error("not closed")
+		}
+		if testkit.IsOpen(fd) {
+			t.Error("the descriptor is open")
+		}
+		_, err = k.Fileno()
+		wantError(t, err, os.ErrClosed, "kqueue.fileno")
+		for _, maxEvents := range []int{-1, 0, 1} {
+			_, err = k.Control(nil, maxEvents, -1)
+			wantError(t, err, os.ErrClosed, "kqueue.control")
+		}
+		_, err = k.ControlInto(nil, nil, 0)
 		wantError(t, err, os.ErrClosed, "kqueue.control")
-	}
-	_, err = k.ControlInto(nil, nil, 0)
-	wantError(t, err, os.ErrClosed, "kqueue.control")
+	})
 }
 
 // A change takes effect on waits that are on, and each has its own timeout.
 func TestKqueueSeveralWaiters(t *testing.T) {
-	testkit.NoLeaks(t)
-	k := newKqueue(t)
-	r, w := testkit.Pipe(t)
-	var events []pyselect.Kevent
-	var err error
-	waiter := testkit.Go(t, func() { events, err = k.Control(nil, 1, pyselect.Forever) }).Blocked()
-	var wg sync.WaitGroup
-	for i := range 4 {
-		timeout := time.Duration(i+1) * 2 * time.Millisecond
-		wg.Go(func() {
-			testkit.Duration(t, timeout, func() {
-				if events, err := k.Control(nil, 1, timeout); err != nil || len(events) != 0 {
-					t.Errorf("Control returned %v, %v", events, err)
-				}
+	eachWay(t, func(t *testing.T) {
+		k := newKqueue(t)
+		r, w := testkit.Pipe(t)
+		var events []pyselect.Kevent
+		var err error
+		waiter := testkit.Go(t, func() { events, err = k.Control(nil, 1, pyselect.Forever) }).Blocked()
+		var wg sync.WaitGroup
+		for i := range 4 {
+			timeout := time.Duration(i+1) * 2 * time.Millisecond
+			wg.Go(func() {
+				testkit.Duration(t, timeout, func() {
+					if events, err := k.Control(nil, 1, timeout); err != nil || len(events) != 0 {
+						t.Errorf("Control returned %v, %v", events, err)
+					}
+				})
 			})
-		})
-	}
-	wg.Wait()
-	testkit.Write(t, w, "x")
-	apply(t, k, kevent(t, r, pyselect.KQ_FILTER_READ, pyselect.KQ_EV_ADD|pyselect.KQ_EV_ONESHOT))
-	waiter.Wait()
-	if err != nil || len(events) != 1 || events[0].Ident != uint64(r) {
-		t.Errorf("Control returned %v, %v", events, err)
-	}
-	silent(t, k)
+		}
+		wg.Wait()
+		testkit.Write(t, w, "x")
+		apply(t, k, kevent(t, r, pyselect.KQ_FILTER_READ, pyselect.KQ_EV_ADD|pyselect.KQ_EV_ONESHOT))
+		waiter.Wait()
+		if err != nil || len(events) != 1 || events[0].Ident != uint64(r) {
+			t.Errorf("Control returned %v, %v", events, err)
+		}
+		silent(t, k)
+	})
 }
 
 func TestKqueueFromFd(t *testing.T) {
@@ -468,7 +488,7 @@ func TestKqueueFromFd(t *testing.T) {
 	r, w := testkit.Pipe(t)
 	add(t, k, r, pyselect.KQ_FILTER_READ)
 	testkit.Write(t, w, "x")
-	if e := wait(t, k); e.Ident != uint64(r) {
+	if e := next(t, k); e.Ident != uint64(r) {
 		t.Errorf("the event is %v", e)
 	}
 	if got, err := k.Fileno(); got != fd || err != nil {
@@ -516,4 +536,61 @@ func TestKqueueAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { k.Control(nil, 4, pyselect.Forever) }); n != 1 {
 		t.Errorf("Control allocates %v times, want 1", n)
 	}
+}
+
+// A Kqueue has no descriptors but its own, and its waits no threads of their own.
+func TestKqueueCrowdOccupiesNoThreads(t *testing.T) {
+	testkit.NoLeaks(t)
+	testkit.Crowd(t, 300, 16, func(own, common int) func() (int, error) {
+		before := len(testkit.OpenFds())
+		k := newKqueue(t)
+		if created := len(testkit.OpenFds()) - before; created != 1 {
+			t.Errorf("%d descriptors are created", created)
+		}
+		add(t, k, own, pyselect.KQ_FILTER_READ)
+		add(t, k, common, pyselect.KQ_FILTER_READ)
+		return func() (int, error) {
+			events, err := k.Control(nil, 2, pyselect.Forever)
+			return len(events), err
+		}
+	})
+}
+
+// Two that share a set in the kernel wait for the same events, and do not wake each other.
+func TestKqueueTwice(t *testing.T) {
+	eachWay(t, func(t *testing.T) {
+		first := newKqueue(t)
+		fd, err := first.Fileno()
+		check(t, err)
+		second, err := pyselect.KqueueFromFd(dup(t, fd))
+		check(t, err)
+		third, err := pyselect.KqueueFromFd(dup(t, fd))
+		check(t, err)
+		r, w := testkit.Pipe(t)
+		add(t, second, r, pyselect.KQ_FILTER_READ)
+		ctx, cancel := context.WithCancel(context.Background())
+		var calls []*testkit.Call
+		for _, waiter := range []struct {
+			k    *pyselect.Kqueue
+			ctx  context.Context
+			want error
+		}{{first, ctx, context.Canceled}, {second, context.Background(), os.ErrClosed}, {third, context.Background(), nil}} {
+			calls = append(calls, testkit.Go(t, func() {
+				events, err := waiter.k.ControlContext(waiter.ctx, nil, 2)
+				if !errors.Is(err, waiter.want) || err == nil && (len(events) != 1 || events[0].Ident != uint64(r)) {
+					t.Errorf("Control returned %v, %v, want %v", events, err, waiter.want)
+				}
+			}).Blocked())
+		}
+		for i, end := range []func(){cancel, func() { check(t, second.Close()) }, func() { testkit.Write(t, w, "x") }} {
+			end()
+			calls[i].Wait()
+			for _, later := range calls[i+1:] {
+				later.Blocked()
+			}
+		}
+		testkit.Drain(t, r)
+		check(t, third.Close())
+		silent(t, first)
+	})
 }

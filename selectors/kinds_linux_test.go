@@ -26,18 +26,6 @@ var kinds = []kind{
 	pollKind.blocking(wait.Together, " together"),
 }
 
-// blocking returns the kind with all waits blocking in one way.
-func (k kind) blocking(way wait.Way, name string) kind {
-	k.name += name
-	k.force = func(t *testing.T) { testkit.Force(t, way) }
-	create := k.create
-	k.create = func(t *testing.T) (selectors.BaseSelector, error) {
-		k.force(t)
-		return create(t)
-	}
-	return k
-}
-
 func TestCrowdsOccupyNoThreads(t *testing.T) {
 	for _, k := range kinds[:3] {
 		t.Run(k.name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/internal/wait"
 	"github.com/pyselect/pyselect/selectors"
 )
 
@@ -43,6 +44,18 @@ var selectKind = kind{
 	name:    "select",
 	create:  func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewSelectSelector() },
 	ordered: true, strict: true,
+}
+
+// blocking returns the kind with all waits blocking in one way.
+func (k kind) blocking(way wait.Way, name string) kind {
+	k.name += name
+	k.force = func(t *testing.T) { testkit.Force(t, way) }
+	create := k.create
+	k.create = func(t *testing.T) (selectors.BaseSelector, error) {
+		k.force(t)
+		return create(t)
+	}
+	return k
 }
 
 // each runs a test with an empty selector of every kind.

@@ -52,6 +52,13 @@ func NoLeaks(t testing.TB) {
 	})
 }
 
+// Force lets all waits of the test block in one way, as far as they can.
+func Force(t testing.TB, way wait.Way) {
+	if wait.Force.Swap(int32(way)) == 0 && way != 0 {
+		t.Cleanup(func() { wait.Force.Store(0) })
+	}
+}
+
 // Check ends the test if there is an error.
 func Check(t testing.TB, err error) {
 	t.Helper()

@@ -126,7 +126,7 @@ func (e *Epoll) Add(fd int, obj any, events, tag uint32) error {
 	if steady = steady && events&unix.EPOLLEXCLUSIVE == 0; !steady { // nobody else may ask for it, from the beginning
 		e.fd.unpark()
 		if e.way == Together {
-			pollCrowd.leave(e.ticket)
+			theCrowd.leave(e.ticket)
 		}
 	}
 	err := e.control(unix.EPOLL_CTL_ADD, fd, events, tag)
@@ -380,7 +380,7 @@ func (f *epollFd) unpark() bool {
 	return true
 }
 
-// park waits in Go's poller, which is edge-triggered: it does not report what was ready before it was prepared for the wait. So
+// park implements parker. Go's poller is edge-triggered: it does not report what was ready before it was prepared for the wait. So
 // the first try comes after the preparation.
 func (e *Epoll) park(deadline sys.Deadline) (int, error) {
 	e.alarm.Set(deadline)
@@ -392,7 +392,10 @@ func (e *Epoll) park(deadline sys.Deadline) (int, error) {
 	return e.n, e.err
 }
 
-// endPark ends a park.
+// share implements sharer.
+func (e *Epoll) share(deadline sys.Deadline) (int, error) { return e.inCrowd(e.armed.number, deadline) }
+
+// endPark implements parker.
 func (e *Epoll) endPark() {
 	e.armed.past.Store(true)
 	e.armed.file.SetReadDeadline(time.Unix(0, 0))

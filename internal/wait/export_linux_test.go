@@ -25,7 +25,7 @@ func (t *ticket) Called() bool {
 
 var (
 	JoinLot, LeaveLot     = parkingLot.join, parkingLot.leave
-	JoinCrowd, LeaveCrowd = pollCrowd.join, pollCrowd.leave
+	JoinCrowd, LeaveCrowd = theCrowd.join, theCrowd.leave
 )
 
 // InLot returns how many tickets, descriptors and goroutines are there, once all calls for what has happened are over.
@@ -37,7 +37,7 @@ func InLot() int {
 
 // InCrowd is InLot for the crowd.
 func InCrowd() int {
-	pollCrowd.mu.Lock()
-	defer pollCrowd.mu.Unlock()
-	return len(pollCrowd.tickets) + map[bool]int{true: 1}[pollCrowd.running]
+	theCrowd.mu.Lock()
+	defer theCrowd.mu.Unlock()
+	return len(theCrowd.tickets) + map[bool]int{true: 1}[theCrowd.running]
 }

@@ -12,16 +12,15 @@ import (
 
 // A Kqueue is a kqueue descriptor and the waits for it. Its methods are called with the lock held.
 //
-// A wait holds a thread, in kevent. Go's poller cannot watch a kqueue: it adds a filter for reading, and then one for writing. A
-// kqueue refuses the second filter, and the first stays behind. Closing the descriptor does not end the waits for it. So a waker
-// is in the set. The waker is not an EVFILT_USER, because two of the systems do not have that.
+// Go's poller cannot watch a kqueue: it adds a filter for reading, and then one for writing. A kqueue refuses the second filter, and
+// the first stays behind. So a wait for a kqueue holds a thread, in kevent, or shares one, in theCrowd.
 type Kqueue struct {
 	Waits
-	Bound   int  // on the events that can be ready, as far as is known
-	All     bool // find them all, whatever room there is
+	Bound   int          // on the events that can be ready, as far as is known
+	All     bool         // find them all, whatever room there is
+	Lost    []sys.Kevent // events that the kernel does not report again: a Look finds them
 	fd      int
-	waker   *sys.Waker
-	watched bool // the waker is in the set
+	bell    *sys.Bell // Closing the descriptor does not end a kevent for it: this does
 	cleanup runtime.Cleanup
 	looked  sys.Kevents
 	found   sys.Kevents // of the block that is on
@@ -33,25 +32,33 @@ func NewKqueue() (*Kqueue, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := ownKqueue(fd, 16)
+	Prepare()
+	bell := commonBell.Load()
+	if bell == nil {
+		bell, err = sys.NewBell()
+	}
 	if err != nil {
 		unix.Close(fd)
+		return nil, err
 	}
-	return k, err
+	return ownKqueue(fd, bell, 16), nil
 }
 
-// KqueueFromFd returns a Kqueue that owns fd: it is closed by Release or when the Kqueue is unreachable.
-func KqueueFromFd(fd int) (*Kqueue, error) { return ownKqueue(fd, 1<<10) }
-
-func ownKqueue(fd, bound int) (*Kqueue, error) {
-	waker, err := sys.NewWaker()
+// KqueueFromFd returns a Kqueue that owns fd: it is closed by Release or when the Kqueue is unreachable. It may be a duplicate, and the
+// set also that of another Kqueue: so that they do not silence each other's bell, this one has its own.
+func KqueueFromFd(fd int) (*Kqueue, error) {
+	bell, err := sys.NewBell()
 	if err != nil {
 		return nil, err
 	}
-	k := &Kqueue{fd: fd, waker: waker, Bound: bound}
+	return ownKqueue(fd, bell, 1<<10), nil
+}
+
+func ownKqueue(fd int, bell *sys.Bell, bound int) *Kqueue {
+	k := &Kqueue{fd: fd, bell: bell, Bound: bound}
 	k.cleanup = runtime.AddCleanup(k, func(fd int) { unix.Close(fd) }, fd)
 	k.Init(k)
-	return k, nil
+	return k
 }
 
 // Fd returns the descriptor.
@@ -60,26 +67,21 @@ func (k *Kqueue) Fd() int { return k.fd }
 // Release closes the descriptor. Waits.Close calls it.
 func (k *Kqueue) Release() error {
 	k.cleanup.Stop()
-	k.waker.Close()
+	if k.bell != commonBell.Load() {
+		k.bell.Close()
+	}
 	return unix.Close(k.fd)
 }
 
 // Change applies changes and looks for up to room events.
 func (k *Kqueue) Change(changes sys.Kevents, room int) (n int, err error) {
+	if k.kicked && k.way == InKernel { // the bell must not take the room of an event
+		k.bell.Silence(k.fd)
+		defer k.bell.Ring(k.fd)
+	}
 	k.looked.Resize(room)
 	n, err = sys.KeventCall(k.fd, changes, k.looked, sys.Now)
-	return k.withoutWaker(k.looked, n), err
-}
-
-// withoutWaker removes the waker from n events and returns how many are left.
-func (k *Kqueue) withoutWaker(events sys.Kevents, n int) int {
-	for i := range n {
-		if e := events.Get(i); e.Ident == uint64(k.waker.Fd()) && e.Filter == unix.EVFILT_READ {
-			events.Set(i, events.Get(n-1))
-			return n - 1
-		}
-	}
-	return n
+	return k.looked.WithoutBells(n), err
 }
 
 // Found returns an event that the last Look has found, or the last block.
@@ -91,7 +93,19 @@ func (k *Kqueue) Found(i int, blocked bool) sys.Kevent {
 }
 
 // Look implements Set.
-func (k *Kqueue) Look(room int) (int, error) { return k.Change(nil, k.bounded(room)) }
+func (k *Kqueue) Look(room int) (int, error) {
+	n, err := k.Change(nil, k.bounded(room))
+	if err != nil {
+		return 0, err
+	}
+	k.looked.Resize(n + len(k.Lost))
+	for _, e := range k.Lost {
+		k.looked.Set(n, e)
+		n++
+	}
+	k.Lost, k.Kept = k.Lost[:0], false
+	return n, nil
+}
 
 func (k *Kqueue) bounded(room int) int {
 	if k.All {
@@ -101,16 +115,7 @@ func (k *Kqueue) bounded(room int) int {
 }
 
 // Watch implements Set.
-func (k *Kqueue) Watch() bool {
-	if !k.watched {
-		var change sys.Kevents
-		change.Resize(1)
-		change.Set(0, sys.Kevent{Ident: uint64(k.waker.Fd()), Filter: unix.EVFILT_READ, Flags: unix.EV_ADD})
-		_, err := sys.KeventCall(k.fd, change, nil, sys.Now)
-		k.watched = err == nil
-	}
-	return k.watched
-}
+func (k *Kqueue) Watch() bool { return true }
 
 // Arm implements Set.
 func (k *Kqueue) Arm(room int) { k.found.Resize(k.bounded(room)) }
@@ -118,15 +123,18 @@ func (k *Kqueue) Arm(room int) { k.found.Resize(k.bounded(room)) }
 // Sleep implements Set.
 func (k *Kqueue) Sleep(deadline sys.Deadline) (int, error) {
 	n, err := sys.KeventCall(k.fd, nil, k.found, deadline)
-	return k.withoutWaker(k.found, n), err
+	return k.found.WithoutBells(n), err
 }
 
+// share implements sharer.
+func (k *Kqueue) share(deadline sys.Deadline) (int, error) { return k.inCrowd(k.fd, deadline) }
+
 // Wake implements Set.
-func (k *Kqueue) Wake() { k.waker.Wake() }
+func (k *Kqueue) Wake() { k.bell.Ring(k.fd) }
 
 // Disarm implements Set.
 func (k *Kqueue) Disarm(woken bool) {
 	if woken {
-		k.waker.Drain()
+		k.bell.Silence(k.fd)
 	}
 }

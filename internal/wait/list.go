@@ -87,8 +87,12 @@ func (l *List) Clear() { l.order, l.fds, l.kept = Order{}, nil, nil }
 
 // Look implements Set.
 func (l *List) Look(int) (n int, err error) {
-	if n, err = l.Ask(l.fds, sys.Now); err != nil || len(l.kept) == 0 {
+	if n, err = l.Ask(l.fds, sys.Now); err != nil {
 		return n, err
+	}
+	l.Kept = false
+	if len(l.kept) == 0 {
+		return n, nil
 	}
 	if n == 0 {
 		for pos := range l.fds {
@@ -137,7 +141,6 @@ func (l *List) Disarm(woken bool) {
 	case woken && l.Waker != nil:
 		l.Waker.Drain()
 	}
-	l.LookFirst = false
 }
 
 // Sleep implements Set.
@@ -215,7 +218,7 @@ func (l *List) keep(pos, fd int, revents uint16) {
 		l.order.ContinueAt(fd)
 		l.kept = slices.Grow(l.kept, len(l.fds))[:len(l.fds)]
 		clear(l.kept)
-		l.LookFirst = true
+		l.Kept = true
 	}
 	l.kept[pos] = revents
 }

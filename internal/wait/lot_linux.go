@@ -33,6 +33,9 @@ type lot struct {
 	fetch  func(fd uintptr) bool
 }
 
+// places are those of one ticket. They are linked, and must not move.
+type places []place
+
 // A place is one element of the ring of those who wait for one descriptor. It holds a ticket. The head of the ring has none.
 type place struct {
 	prev, next *place
@@ -63,6 +66,27 @@ func (l *lot) open() bool {
 	return true
 }
 
+// share implements sharer.
+func (l *List) share(deadline sys.Deadline) (n int, err error) {
+	if l.hung {
+		// An epoll reports a hang-up even if nobody asks for it, and would do so again and again. So join leaves out what has hung
+		// up, and this wait looks at it again every 100 milliseconds.
+		if _, err := sys.Poll(l.blocked, sys.Now); err != nil {
+			l.apart = true
+			return 0, nil
+		}
+		deadline = min(deadline, sys.After(100*time.Millisecond))
+	}
+	if l.apart = !parkingLot.join(l.ticket, l.blocked, l.hung); l.apart {
+		return 0, nil
+	}
+	l.ticket.sleep(deadline)
+	parkingLot.leave(l.ticket)
+	n, err = l.Ask(l.blocked, sys.Now)
+	l.hung = n == 0 && l.BySelect
+	return n, err
+}
+
 // join adds a ticket, which is called when one of the descriptors may be ready. With withoutHung, join leaves out descriptors
 // for which hasHung is true. It returns false if a descriptor is not steady or cannot be watched, or if there is no epoll.
 func (l *lot) join(t *ticket, fds []sys.PollFd, withoutHung bool) bool {
@@ -77,7 +101,7 @@ func (l *lot) join(t *ticket, fds []sys.PollFd, withoutHung bool) bool {
 	if l.file == nil {
 		return false
 	}
-	t.places = slices.Grow(t.places[:0], len(fds)) // they are linked, and must not move
+	t.places = slices.Grow(t.places[:0], len(fds))
 	l.waiting++
 	for i := range fds {
 		if withoutHung && hasHung(fds[i]) {

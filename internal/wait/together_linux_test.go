@@ -46,8 +46,8 @@ func TestListKeeps(t *testing.T) {
 				} else {
 					equal(t, "first", look(t, l, 1), [][2]int{{0, a}})
 				}
-				if !l.LookFirst {
-					t.Error("LookFirst is not set")
+				if !l.Kept {
+					t.Error("Kept is not set")
 				}
 				ready = nil
 				test.change(l, &ready)
@@ -304,7 +304,7 @@ func TestLotRefuses(t *testing.T) {
 func TestCrowdFails(t *testing.T) {
 	testkit.NoLeaks(t)
 	idle, _ := testkit.Pipe(t)
-	closed := testkit.Dup(t, idle, 0)
+	again, closed := testkit.Dup(t, idle, 0), testkit.Dup(t, idle, 0)
 	testkit.Close(t, closed)
 	var tickets []*wait.Ticket
 	join := func(fd int) (ticket *wait.Ticket) {
@@ -319,7 +319,7 @@ func TestCrowdFails(t *testing.T) {
 	called(t, join(closed))
 	quiet(t, wait.InCrowd, first)
 	testkit.NoMoreFds(t, 2)
-	called(t, join(idle))
+	called(t, join(again))
 	called(t, first)
 	for i, want := range []bool{true, false, true} {
 		if failed := wait.LeaveCrowd(tickets[i]); failed != want {

@@ -5,6 +5,7 @@ package wait
 import (
 	"context"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,7 @@ type Report func(n int, blocked bool) (found bool, err error)
 type Waits struct {
 	sync.Mutex
 	LookFirst bool // look before the next wait blocks: it will likely find something
+	Kept      bool // look instead of the next block: what was found before, and the kernel does not say again, is kept for that
 
 	set     Set
 	turn    Turn
@@ -140,7 +142,7 @@ type call struct {
 	deadline sys.Deadline
 }
 
-// begin looks, if the timeout is not positive or LookFirst is set. It reports whether the wait is over.
+// begin looks, if the timeout is not positive, LookFirst is set or something is kept. It reports whether the wait is over.
 func (w *Waits) begin(ctx context.Context, c *call, timeout time.Duration) (over bool, err error) {
 	w.Lock()
 	defer w.Unlock()
@@ -149,7 +151,7 @@ func (w *Waits) begin(ctx context.Context, c *call, timeout time.Duration) (over
 		return false, os.ErrClosed
 	case err != nil:
 		return false, err
-	case timeout <= 0 || w.LookFirst:
+	case timeout <= 0 || w.LookFirst || w.Kept:
 		// A Wakeup is for those that wait, if there are any.
 		over, err := w.look(c, w.waiting == 0)
 		if over || err != nil || timeout <= 0 {
@@ -180,13 +182,13 @@ func (w *Waits) lastLook(c *call) error {
 func (w *Waits) once(ctx context.Context, c *call) (over bool, err error) {
 	w.Lock()
 	defer w.Unlock()
-	if w.closed || w.woken {
+	if w.closed || w.woken || w.Kept {
 		return w.look(c, true)
 	}
 	if ctx.Err() != nil {
 		return false, nil
 	}
-	w.choose(c.deadline)
+	w.enter(w.choose(c.deadline))
 	w.set.Arm(c.room)
 	w.Unlock()
 	n, err := w.block(c.deadline)
@@ -240,6 +242,54 @@ const (
 	Pausing      // not at all: look now and then, which is all that is left without descriptors
 )
 
+// A parker is a set for which Go's poller can wait. endPark ends park.
+type parker interface {
+	park(deadline sys.Deadline) (n int, err error)
+	endPark()
+}
+
+// A sharer is a set that can wait together with others, with a ticket.
+type sharer interface {
+	share(deadline sys.Deadline) (n int, err error)
+}
+
+// Force, if it is not zero, is the way in which all block that can. For tests.
+var Force atomic.Int32
+
+// threads is the number of goroutines that hold a thread in the kernel.
+var threads atomic.Int32
+
+// few reports whether so few waits hold a thread that one more may, where it could share one: about one for each processor.
+func few() bool { return threads.Load() < int32(max(2, runtime.NumCPU())) }
+
+// inBubble reports whether a wait until a deadline is in a bubble of testing/synctest.
+func inBubble(deadline sys.Deadline) bool {
+	return deadline.InBubble() || deadline == sys.Never && sys.InBubble()
+}
+
+// enter begins a block.
+func (w *Waits) enter(way Way) {
+	switch w.way = way; way {
+	case InKernel:
+		threads.Add(1)
+	case Together:
+		w.ticket = tickets.Get().(*ticket)
+	}
+}
+
+// block blocks.
+func (w *Waits) block(deadline sys.Deadline) (n int, err error) {
+	switch w.way {
+	case Parked:
+		return w.set.(parker).park(deadline)
+	case Together:
+		return w.set.(sharer).share(deadline)
+	case Pausing:
+		return pause(deadline)
+	}
+	return w.set.Sleep(deadline)
+}
+
 // Kick ends the block that is on, if there is one. The lock is held.
 func (w *Waits) Kick() {
 	if w.way == nowhere || w.kicked {
@@ -249,8 +299,10 @@ func (w *Waits) Kick() {
 	switch w.way {
 	case InKernel:
 		w.set.Wake()
-	case Parked, Together:
-		w.unblock()
+	case Parked:
+		w.set.(parker).endPark()
+	case Together:
+		w.ticket.call()
 	}
 }
 
@@ -271,7 +323,14 @@ func (w *Waits) settle() {
 	if w.kicked {
 		w.kicked, w.streak = false, 0 // this program is more than one loop
 	}
-	w.vacate()
+	switch w.way {
+	case InKernel:
+		threads.Add(-1)
+	case Together:
+		w.ticket.reset()
+		tickets.Put(w.ticket)
+		w.ticket = nil
+	}
 	w.way = nowhere
 	if w.left != nil {
 		close(w.left)

@@ -65,6 +65,7 @@ func (f *fake) logged(t *testing.T, want string) {
 
 func (f *fake) Look(room int) (int, error) {
 	f.note("look")
+	f.Kept = false
 	return min(room, f.ready), f.lookErr
 }
 
@@ -163,6 +164,9 @@ func TestWait(t *testing.T) {
 			"look, 1 of false, arm, sleep, disarm, 2 of true"},
 		{"look first, nothing", func(f *fake) { f.LookFirst = true; f.slept <- 2 }, background, forever, nil, "look, arm, sleep, disarm, 2 of true"},
 		{"look first fails", func(f *fake) { f.LookFirst, f.lookErr = true, errFake }, background, forever, errFake, "look"},
+		{"kept", func(f *fake) { f.Kept, f.ready = true, 1 }, background, forever, nil, "look, 1 of false"},
+		{"kept for another", func(f *fake) { f.Kept, f.ready, f.strangers = true, 1, 1; f.slept <- 2 }, background, forever, nil,
+			"look, 1 of false, arm, sleep, disarm, 2 of true"},
 		{"block finds", func(f *fake) { f.ready = 1; f.slept <- 2 }, background, time.Hour, nil, "arm, sleep, disarm, 2 of true"},
 		{"block finds for another", func(f *fake) { f.strangers = 1; f.slept <- 1; f.slept <- 2 }, background, time.Hour, nil,
 			"arm, sleep, disarm, 1 of true, arm, sleep, disarm, 2 of true"},
@@ -302,6 +306,18 @@ func TestContextEndsWait(t *testing.T) {
 	f.ready, f.LookFirst, f.strangers = 1, true, 1
 	f.start(t, ctx, forever, context.Canceled).Wait()
 	f.logged(t, "look, 1 of false")
+}
+
+// The next in the queue gets what the first had no room for.
+func TestQueueGetsKept(t *testing.T) {
+	testkit.NoLeaks(t)
+	f := newFake()
+	first, second := f.queue(t, background, forever, nil), f.queue(t, background, forever, nil)
+	f.taken = func() { f.Kept, f.ready, f.taken = true, 1, nil }
+	f.slept <- 1
+	first.Wait()
+	second.Wait()
+	f.logged(t, "arm, sleep, disarm, 1 of true, look, 1 of false")
 }
 
 func TestQueue(t *testing.T) {

@@ -4,16 +4,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/pyselect/pyselect/internal/wait"
 )
-
-// Force lets all waits of the test block in one way, as far as they can.
-func Force(t testing.TB, way wait.Way) {
-	if wait.Force.Swap(int32(way)) == 0 && way != 0 {
-		t.Cleanup(func() { wait.Force.Store(0) })
-	}
-}
 
 // NoMoreFds lets no descriptor be opened until the end of the test, and poll(2) take no more entries than most.
 func NoMoreFds(t testing.TB, most int) {
