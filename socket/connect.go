@@ -89,8 +89,10 @@ func (s *Socket) Connect(addr net.Addr) error {
 // connected finds out how a connect that was in progress has ended. SO_ERROR holds the error, unless somebody has read it already.
 // A second connect then tells whether there is a connection; if there is none, it fails or starts a new attempt.
 func connected(fd int, addr *sockaddr) error {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-	if n, err := unix.Poll(fds, 0); n == 0 || err != nil {
+	switch n, err := sys.Poll([]sys.PollFd{sys.Entry(fd, sys.Out)}, sys.Now); {
+	case err != nil:
+		return err
+	case n == 0:
 		return unix.EINPROGRESS // some systems forget the error when they are asked, or asked to connect, too early
 	}
 	code, err := unix.GetsockoptInt(fd, SOL_SOCKET, SO_ERROR)

@@ -255,7 +255,7 @@ func sendfile(fd, file int, offset int64, size int) (int, error) {
 	if n = max(n, int(end-offset)); n > 0 {
 		return n, nil // some systems say EAGAIN although they have sent a part
 	}
-	if !slices.Contains([]error{unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOTSUP}, err) {
+	if !slices.Contains([]error{unix.EINVAL, unix.ENOSYS, unix.EPERM, unix.EOPNOTSUPP, unix.ENOTSUP}, err) {
 		return 0, err
 	}
 	buf := make([]byte, min(size, 1<<16))

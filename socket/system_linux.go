@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
 )
 
 const (
@@ -250,8 +252,8 @@ func kindOf(fd int) (k kind, err error) {
 
 // isShut reports whether nothing more can come.
 func isShut(fd int) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-	_, err := unix.Poll(fds, 0)
+	fds := []sys.PollFd{sys.Entry(fd, unix.POLLRDHUP)}
+	_, err := sys.Poll(fds, sys.Now)
 	return err == nil && fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0 // which POLLERR alone does not say
 }
 

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pyselect/pyselect/internal/sys"
 )
 
 const (
@@ -145,8 +147,7 @@ func kindOf(fd int) (k kind, err error) {
 
 // isShut reports whether nothing more can come, or there is as much as SO_RCVLOWAT demands.
 func isShut(fd int) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
+	n, err := sys.Poll([]sys.PollFd{sys.Entry(fd, sys.In)}, sys.Now)
 	return n > 0 && err == nil
 }
 

@@ -15,6 +15,8 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/internal/wait"
+	"github.com/pyselect/pyselect/socket"
 )
 
 func TestNewEpollFails(t *testing.T) {
@@ -217,25 +219,62 @@ func TestEpollLookFails(t *testing.T) {
 	})
 }
 
-// Kernels before 5.11 lack epoll_pwait2, which is not needed to wait less than a millisecond, and some sandboxes forbid it.
-func TestWaitWithoutEpollPwait2(t *testing.T) {
-	const env = "PYSELECT_TEST_WITHOUT_EPOLL_PWAIT2"
-	errnos := map[string]unix.Errno{"ENOSYS": unix.ENOSYS, "EPERM": unix.EPERM}
-	setting := os.Getenv(env)
-	if setting == "" { // Go's runtime and the package have threads of their own, which must not have it either
-		for name := range errnos {
-			t.Run(name, func(t *testing.T) { runItself(t, "TestWaitWithoutEpollPwait2", env+"="+name) })
+// Old or small kernels lack some system calls, and sandboxes refuse them. Waits do without.
+func TestWaitsWithoutSystemCalls(t *testing.T) {
+	const env, name = "PYSELECT_TEST_WITHOUT", "TestWaitsWithoutSystemCalls"
+	faults := map[string]testkit.Fault{}
+	for call, number := range map[string]uintptr{
+		"epoll_pwait2": unix.SYS_EPOLL_PWAIT2, "timerfd_create": unix.SYS_TIMERFD_CREATE, "timerfd_settime": unix.SYS_TIMERFD_SETTIME,
+	} {
+		for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM, unix.EACCES, unix.ENOTSUP} {
+			faults[call+" "+unix.ErrnoName(errno)] = testkit.Fault{Call: number, Errno: errno}
+		}
+	}
+	fault, inChild := faults[os.Getenv(env)]
+	if !inChild { // Go's runtime and the package have threads of their own, which must not have it either
+		for setting := range faults {
+			t.Run(setting, func(t *testing.T) { runItself(t, name, env+"="+setting) })
 		}
 		return
 	}
-	errno := errnos[setting]
-	testkit.Fault{Call: unix.SYS_EPOLL_PWAIT2, Errno: errno}.RunEverywhere(t, func() {
+	fault.RunEverywhere(t, func() {
 		testkit.Go(t, func() {
-			if _, _, got := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, 0, 0, 0, 0, 0, 0); got != errno {
-				t.Errorf("epoll_pwait2 is there: %v", got)
+			if _, _, errno := unix.Syscall6(fault.Call, 0, 0, 0, 0, 0, 0); errno != fault.Errno {
+				t.Errorf("the call is not refused: %v", errno)
 			}
 		}).Wait()
-		TestWaitTakesItsTime(t)
+		if fault.Call == unix.SYS_EPOLL_PWAIT2 { // which is not needed to wait less than a millisecond
+			TestWaitTakesItsTime(t)
+			return
+		}
+		for _, way := range slices.Concat(ways, waysToSleep) {
+			r, w := testkit.Pipe(t)
+			wait := way.prepare(t, r)
+			testkit.Go(t, func() {
+				for _, timeout := range []time.Duration{300 * time.Microsecond, 3 * time.Millisecond} {
+					lateness(t, wait, timeout)
+				}
+				if strings.HasSuffix(way.name, "of nothing") {
+					return
+				}
+				testkit.Write(t, w, "x")
+				if n, err := wait(pyselect.Forever); n != 1 || err != nil {
+					t.Errorf("%s: %d ready, %v, want 1", way.name, n, err)
+				}
+			}).Wait()
+		}
+		wait.Force.Store(0)
+		testkit.Crowd(t, 300, 16, func(own, common int) func() (int, error) {
+			wait := selectWait(own, common)
+			return func() (int, error) { return wait(pyselect.Forever) }
+		})
+		a, _, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+		check(t, err)
+		check(t, a.Settimeout(3*time.Millisecond))
+		testkit.Go(t, func() {
+			_, err := a.Recv(make([]byte, 1))
+			wantError(t, err, os.ErrDeadlineExceeded)
+		}).Wait()
 	})
 }
 

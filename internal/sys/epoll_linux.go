@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -73,8 +74,10 @@ func EpollWait(epfd int, events []unix.EpollEvent, deadline Deadline) (int, erro
 	}
 }
 
-// noPwait2 says that the kernel has no epoll_pwait2, which came with Linux 5.11.
+// noPwait2 says that there is no epoll_pwait2, which came with Linux 5.11. Android's filter ends the process of an app that tries it.
 var noPwait2 atomic.Bool
+
+func init() { noPwait2.Store(runtime.GOOS == "android") }
 
 // A timespec64 is what the newer system calls take, also where a long has 32 bits.
 type timespec64 struct{ sec, nsec int64 }
@@ -89,10 +92,11 @@ func epollWait(epfd int, events []unix.EpollEvent, timeout time.Duration) (int, 
 			left := min(timeout, longest)
 			ts := &timespec64{int64(left / time.Second), int64(left % time.Second)}
 			n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(unsafe.Pointer(ts)), 0, 0)
-			if errno != unix.ENOSYS && errno != unix.EPERM { // which is what some sandboxes say
+			switch errno {
+			case 0, unix.EINTR, unix.EBADF, unix.EFAULT, unix.EINVAL:
 				return int(n), errno
 			}
-			noPwait2.Store(true)
+			noPwait2.Store(true) // the kernel says ENOSYS then, and sandboxes EPERM, EACCES or ENOTSUP
 		}
 		msec = uintptr(min(timeout, longest) / time.Millisecond)
 	}

@@ -115,21 +115,35 @@ type exactClock struct {
 	mu      sync.Mutex
 	alarms  alarmHeap
 	running bool
-	file    *os.File // of the timerfd; nil if there is none yet
+	file    *os.File // of the timerfd; nil if there is none
 	fd      int
+	refused bool    // the system has no timerfd that can be used
 	buf     [8]byte // of run
 }
 
-// open makes the timerfd, which is never closed, and reports whether there is one.
+// open makes the timerfd, which is never closed, and reports whether it need not be called again.
 func (c *exactClock) open() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.file == nil && sys.StartGoPoller() == nil {
-		if fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err == nil {
-			c.fd, c.file = fd, os.NewFile(uintptr(fd), "timerfd")
-		}
+	if c.file == nil && !c.refused && sys.StartGoPoller() == nil {
+		var err error
+		c.fd, c.file, err = openTimerfd()
+		c.refused = err != nil && err != unix.EMFILE && err != unix.ENFILE
 	}
-	return c.file != nil
+	return c.file != nil || c.refused
+}
+
+// openTimerfd returns a timerfd in Go's poller. There are systems that have none, or let nobody set it.
+func openTimerfd() (fd int, file *os.File, err error) {
+	if fd, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return -1, nil, err
+	}
+	if err = unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{}, nil); err != nil {
+		unix.Close(fd)
+		return -1, nil, err
+	}
+	file, _, err = sys.InGoPoller(fd, "timerfd")
+	return fd, file, err
 }
 
 func (c *exactClock) add(a *Alarm, when sys.Deadline) {
@@ -181,7 +195,7 @@ func (c *exactClock) run() {
 		c.wind(next)
 		c.mu.Unlock()
 		if file == nil {
-			time.Sleep(min(next.Left(), time.Millisecond)) // out of descriptors: late rather than never
+			time.Sleep(min(next.Left(), time.Millisecond)) // late rather than never
 		} else {
 			file.Read(c.buf[:])
 		}

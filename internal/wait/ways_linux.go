@@ -14,7 +14,8 @@ var lastWait atomic.Uint64
 // registered descriptor that has been closed. If Prepare fails, the next call of Prepare tries again.
 func Prepare() {
 	if !prepared.Load() {
-		prepared.Store(exact.open() && parkingLot.open() && theCrowd.open())
+		clock, lot, crowd := exact.open(), parkingLot.open(), theCrowd.open()
+		prepared.Store(clock && lot && crowd)
 	}
 }
 
