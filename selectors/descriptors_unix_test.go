@@ -110,3 +110,91 @@ func TestHangUpDuringSelect(t *testing.T) {
 		}
 	})
 }
+
+// The writing end of a pipe without a reader is ready, as long as it is registered for that.
+func TestBrokenPipe(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
+		needBrokenPipes(t, k)
+		for _, late := range []bool{false, true} { // the reader closes before the writer is registered, or after
+			r, w := testkit.Pipe(t)
+			testkit.Fill(t, w)
+			idle, _ := testkit.Socketpair(t)
+			register(t, sel, idle, read, nil)
+			broken := func(wants ...any) {
+				t.Helper()
+				for range 3 {
+					selects(t, sel, pyselect.Forever, wants...)
+				}
+			}
+			change := func(fd int, events selectors.Event) {
+				t.Helper()
+				_, err := sel.Modify(fd, events, nil)
+				check(t, err)
+			}
+			if late {
+				register(t, sel, w, write, nil)
+				selects(t, sel, 0)
+				testkit.Close(t, r)
+			} else {
+				testkit.Close(t, r)
+				s := beginSelect(t, sel, pyselect.Forever)
+				register(t, sel, w, write, nil)
+				s.ends(t, w, write)
+			}
+			broken(w, write)
+			change(idle, write)
+			broken(idle, write, w, write)
+			change(idle, read)
+			change(w, read|write)
+			ready, err := sel.Select(pyselect.Forever) // what is said of reading is different on each system
+			if err != nil || len(ready) != 1 || ready[0].Events&write == 0 {
+				t.Errorf("Select returned %v, %v", pairs(ready), err)
+			}
+			change(w, read)
+			change(w, write)
+			broken(w, write)
+			unregister(t, sel, w)
+			selects(t, sel, 0)
+			register(t, sel, w, write, nil)
+			broken(w, write)
+			unregister(t, sel, w)
+			testkit.Close(t, w)
+			unregister(t, sel, idle)
+		}
+	})
+}
+
+// What has had no room is reported later, also what the kernel says only once.
+func TestBrokenPipesInSmallBuffer(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
+		needBrokenPipes(t, k)
+		const n = 5
+		var readers []int
+		for range n {
+			r, w := testkit.Pipe(t)
+			testkit.Fill(t, w)
+			register(t, sel, w, write, nil)
+			readers = append(readers, r)
+		}
+		for _, r := range readers {
+			testkit.Close(t, r)
+		}
+		buf, seen := make([]selectors.Ready, 2), map[int]bool{}
+		for range n {
+			got, err := sel.SelectInto(buf, pyselect.Forever)
+			check(t, err)
+			for _, ready := range buf[:got] {
+				seen[ready.Key.Fd] = true
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("%d are reported, want %d", len(seen), n)
+		}
+	})
+}
+
+func needBrokenPipes(t *testing.T, k kind) {
+	if runtime.GOOS == "dragonfly" && k.name == selectKind.name {
+		t.Skip("select(2) of DragonFly has no news of a pipe without a reader")
+	}
+}

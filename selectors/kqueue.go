@@ -4,8 +4,8 @@ package selectors
 
 import (
 	"errors"
+	"fmt"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -13,11 +13,11 @@ import (
 	"github.com/pyselect/pyselect/internal/wait"
 )
 
-// KqueueSelector waits with kqueue(2), and holds a thread meanwhile. It mirrors Python's selectors.KqueueSelector.
+// KqueueSelector waits with kqueue(2). It mirrors Python's selectors.KqueueSelector.
 //
-// An object that is closed while registered is never reported again, and stays registered until it is unregistered. On
-// FreeBSD, the writing end of a pipe is reported only once after the reading end was closed. macOS refuses some devices, such
-// as terminals; only a SelectSelector takes them.
+// An object that is closed while registered is never reported again, and stays registered until it is unregistered. A kqueue
+// refuses some devices, on macOS terminals for instance: the error of Register is an errno, like unix.EINVAL, and says that a
+// SelectSelector can watch them.
 type KqueueSelector struct {
 	base
 	kqueue kqueueSet
@@ -52,8 +52,9 @@ type kqueueSet struct {
 	table
 	kq     *wait.Kqueue
 	change sys.Kevents
-	found  []int  // descriptors that are ready
-	turns  []turn // by descriptor
+	found  []int        // descriptors that are ready
+	last   []sys.Kevent // events after which the kernel has removed the filter
+	turns  []turn       // by descriptor
 	round  uint16
 }
 
@@ -77,7 +78,7 @@ func (k *kqueueSet) add(key *SelectorKey) error {
 		if key.Events&f.event == 0 {
 			continue
 		}
-		if err := k.control(key.Fd, f.filter, unix.EV_ADD, k.next()); err != nil {
+		if err := k.addFilter(key.Fd, f.filter, k.next()); err != nil {
 			k.deleteFilters(key.Fd, key.Events)
 			return err
 		}
@@ -99,7 +100,11 @@ func (k *kqueueSet) modify(key *SelectorKey) error {
 		if key.Events&f.event == 0 {
 			flags = unix.EV_DELETE
 		}
-		if err := k.control(key.Fd, f.filter, flags, serial); err != nil {
+		err := k.control(key.Fd, f.filter, flags, serial)
+		if errors.Is(err, unix.ENOENT) && f.event == EventWrite && k.isBroken(key.Fd) {
+			err = nil // there was a filter, until the pipe broke
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -107,7 +112,7 @@ func (k *kqueueSet) modify(key *SelectorKey) error {
 		if key.Events&^old&f.event == 0 {
 			continue
 		}
-		if err := k.control(key.Fd, f.filter, unix.EV_ADD, serial); err != nil {
+		if err := k.addFilter(key.Fd, f.filter, serial); err != nil {
 			return err
 		}
 	}
@@ -129,21 +134,52 @@ func (k *kqueueSet) deleteFilters(fd int, events Event) {
 	}
 }
 
+// addFilter adds a filter, or says what else can watch the descriptor.
+func (k *kqueueSet) addFilter(fd int, filter int16, serial uint32) error {
+	err := k.control(fd, filter, unix.EV_ADD, serial)
+	switch {
+	case filter == unix.EVFILT_WRITE && isOfBrokenPipe(fd, err):
+		k.keep(sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: unix.EV_ONESHOT, Udata: uint64(serial)})
+		k.kq.Kick()
+		return nil
+	case err == nil || errors.Is(err, unix.ENOMEM) || sys.Probe(fd) != nil:
+		return err
+	}
+	return fmt.Errorf("a kqueue cannot watch this file, a SelectSelector can: %w", err)
+}
+
+// isOfBrokenPipe reports whether a filter for the writing end of a pipe was refused because there is no reader, so that a write would
+// not block. NetBSD says EBADF then, macOS nothing, and the others EPIPE.
+func isOfBrokenPipe(fd int, err error) bool {
+	return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.EBADF) && sys.Probe(fd) == nil
+}
+
+// isBroken reports whether the descriptor is, now, the writing end of a pipe without a reader.
+func (k *kqueueSet) isBroken(fd int) bool {
+	err := k.control(fd, unix.EVFILT_WRITE, unix.EV_ADD, 0)
+	if err == nil { // it is the number of another file
+		k.control(fd, unix.EVFILT_WRITE, unix.EV_DELETE, 0)
+	}
+	return isOfBrokenPipe(fd, err)
+}
+
+// keep lets the next report be given an event that the kernel does not repeat.
+func (k *kqueueSet) keep(event sys.Kevent) {
+	k.kq.Lost = append(k.kq.Lost, event)
+	k.kq.Kept = true
+}
+
 func (k *kqueueSet) control(fd int, filter int16, flags uint16, serial uint32) error {
 	k.change.Resize(1)
 	k.change.Set(0, sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: flags, Udata: uint64(serial)})
 	_, err := k.kq.Change(k.change, 0)
-	if flags == unix.EV_ADD && errors.Is(err, unix.EPIPE) && (runtime.GOOS == "darwin" || runtime.GOOS == "ios") {
-		// The writing end of a pipe whose reading end is closed. The filter is there all the same, and reports that.
-		return nil
-	}
 	return err
 }
 
 // report is given all that is ready, because two events may be of one key, and because the kernel does not know which keys had no
 // room the last time.
 func (k *kqueueSet) report(dst []Ready, room, n int, blocked bool) ([]Ready, error) {
-	k.found = k.found[:0]
+	k.found, k.last = k.found[:0], k.last[:0]
 	if missing := len(k.slots) - len(k.turns); missing > 0 {
 		k.turns = append(k.turns, make([]turn, missing)...)
 	}
@@ -165,6 +201,11 @@ func (k *kqueueSet) report(dst []Ready, room, n int, blocked bool) ([]Ready, err
 		}
 		if len(dst) < room {
 			k.round++
+		}
+	}
+	for _, e := range k.last {
+		if k.turns[e.Ident].ready != 0 || e.Filter == unix.EVFILT_WRITE && k.isBroken(int(e.Ident)) {
+			k.keep(e)
 		}
 	}
 	for _, fd := range k.found {
@@ -189,6 +230,9 @@ func (k *kqueueSet) note(event sys.Kevent) {
 			k.found = append(k.found, fd)
 		}
 		t.ready |= f.event
+		if event.Flags&unix.EV_ONESHOT != 0 {
+			k.last = append(k.last, event)
+		}
 	}
 }
 
