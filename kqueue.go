@@ -173,15 +173,14 @@ func (k Kevent) Compare(other Kevent) int {
 
 // A Kqueue is a set of events that the kernel watches for, with kqueue(2). It mirrors Python's select.kqueue object.
 //
-// All methods are safe for concurrent use. Any number of goroutines may wait at the same time, each with its own timeout; one
-// of them occupies a thread. A change takes effect on waits that are on. After Close, every method but Closed returns an error
-// that is os.ErrClosed.
-//
-// Besides its own descriptor a Kqueue has two of a pipe, with which Close ends the waits. Events of this pipe are never returned.
+// All methods are safe for concurrent use. Any number of goroutines may wait at the same time, each with its own timeout. Only
+// the first few waits of a program, about one for each processor, hold a thread; the others share one. A change takes effect on waits
+// that are on. After Close, every method but Closed returns an error that is os.ErrClosed.
 //
 // # macOS notes
 //
-// A kqueue refuses some devices, such as terminals. Only Select takes these.
+// A kqueue refuses some devices, such as terminals. Only Select takes these. A kqueue that watches others may be watched only a few
+// levels deep, and that of the library is one level: a wait for which there is none left holds a thread.
 type Kqueue struct {
 	kq  *wait.Kqueue // its lock is for what is below, too
 	raw sys.Kevents  // changes
@@ -200,7 +199,8 @@ func NewKqueue() (*Kqueue, error) {
 }
 
 // KqueueFromFd returns a Kqueue for a descriptor that exists, and owns it from now on: Close closes it. That it is no
-// kqueue descriptor shows when it is first used. It mirrors kqueue.fromfd.
+// kqueue descriptor shows when it is first used. The Kqueue has two more descriptors, of a pipe, because it may be a duplicate: two
+// objects with one set end each other's waits as little as two threads do. It mirrors kqueue.fromfd.
 //
 // The error is os.ErrInvalid for a negative number, or an errno; the descriptor is not owned then.
 func KqueueFromFd(fd int) (*Kqueue, error) {

@@ -3,13 +3,16 @@
 package selectors_test
 
 import (
+	"errors"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/sys"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/selectors"
 )
@@ -196,5 +199,26 @@ func TestBrokenPipesInSmallBuffer(t *testing.T) {
 func needBrokenPipes(t *testing.T, k kind) {
 	if runtime.GOOS == "dragonfly" && k.name == selectKind.name {
 		t.Skip("select(2) of DragonFly has no news of a pipe without a reader")
+	}
+}
+
+// Where poll(2) is a kqueue inside, it says of files that a kqueue refuses that they are not open.
+func TestPollRefuses(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, _ := testkit.Pipe(t)
+	closed := testkit.ClosedFd(t, 100)
+	refuse := func(fds []sys.PollFd, _ sys.Deadline) (int, error) {
+		sys.SetFound(&fds[0], unix.POLLNVAL)
+		return 1, nil
+	}
+	for _, test := range []struct {
+		fd   int
+		poll func([]sys.PollFd, sys.Deadline) (int, error)
+		want error
+	}{{r, refuse, unix.EINVAL}, {closed, refuse, nil}, {r, sys.Poll, nil}, {closed, sys.Poll, nil}} {
+		err := selectors.CheckWatchable(test.fd, unix.POLLIN, test.poll)
+		if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), "a SelectSelector can") {
+			t.Errorf("fd %d: error is %v, want %v", test.fd, err, test.want)
+		}
 	}
 }

@@ -3,6 +3,8 @@
 package selectors_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/pyselect/pyselect"
@@ -38,4 +40,27 @@ func TestCrowdOccupiesNoThreads(t *testing.T) {
 			return len(ready), err
 		}
 	})
+}
+
+// What a kqueue cannot watch, a SelectSelector can, and the error says so.
+func TestKqueueRefuses(t *testing.T) {
+	testkit.NoLeaks(t)
+	device, err := os.Open(os.DevNull)
+	check(t, err)
+	defer device.Close()
+	sel, err := selectors.NewKqueueSelector()
+	check(t, err)
+	defer sel.Close()
+	key, err := sel.Register(device, read, nil)
+	if err == nil {
+		selects(t, sel, pyselect.Forever, key.Fd, read)
+		return
+	}
+	if !strings.Contains(err.Error(), "a SelectSelector can") {
+		t.Errorf("error is %v", err)
+	}
+	other, err := selectors.NewSelectSelector()
+	check(t, err)
+	defer other.Close()
+	selects(t, other, pyselect.Forever, register(t, other, device, read, nil).Fd, read)
 }

@@ -13,6 +13,7 @@ type listSet struct {
 	all    []*SelectorKey // in the order of registration, as the list
 	events func(Event) uint16
 	ready  func(revents uint16) Event
+	check  func(fd int, events uint16) error // refuses what the facility cannot watch; may be nil
 }
 
 func (l *listSet) init() (err error) {
@@ -42,7 +43,13 @@ func (l *listSet) search(obj any) *SelectorKey {
 }
 
 func (l *listSet) add(key *SelectorKey) error {
-	l.Put(key.Fd, l.events(key.Events))
+	events := l.events(key.Events)
+	if l.check != nil {
+		if err := l.check(key.Fd, events); err != nil {
+			return err
+		}
+	}
+	l.Put(key.Fd, events)
 	l.all = append(l.all, key)
 	l.Kick()
 	return nil

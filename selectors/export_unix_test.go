@@ -1,0 +1,5 @@
+//go:build unix
+
+package selectors
+
+var CheckWatchable = checkWatchable
