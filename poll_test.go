@@ -121,6 +121,9 @@ func TestPollEvents(t *testing.T) {
 		{"largest", math.MaxInt32, in, pyselect.POLLNVAL},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			if test.mask == 0 && test.want != 0 {
+				testkit.NotOn(t, "dragonfly", "events for a mask of nothing")
+			}
 			p := pyselect.NewPoll()
 			check(t, p.Register(test.obj, test.mask))
 			events, err := p.Poll(0)
@@ -145,6 +148,7 @@ func TestPollEvents(t *testing.T) {
 
 // A descriptor that is closed and reused while it is registered belongs to its new owner.
 func TestPollClosedWhileRegistered(t *testing.T) {
+	testkit.NotOn(t, "dragonfly", "events beside that of a descriptor that is not open")
 	testkit.NoLeaks(t)
 	const farAway = 500 // from the numbers that the process, or an emulator that runs it, gets for other files
 	ready := testkit.Readable(t)

@@ -197,8 +197,8 @@ func TestBrokenPipesInSmallBuffer(t *testing.T) {
 }
 
 func needBrokenPipes(t *testing.T, k kind) {
-	if runtime.GOOS == "dragonfly" && k.name == selectKind.name {
-		t.Skip("select(2) of DragonFly has no news of a pipe without a reader")
+	if k.name == selectKind.name {
+		testkit.NotOn(t, "dragonfly", "news of a pipe without a reader in select(2)")
 	}
 }
 

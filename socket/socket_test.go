@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -498,8 +499,12 @@ func TestOptions(t *testing.T) {
 
 func TestErrorsOfConstructors(t *testing.T) {
 	testkit.NoLeaks(t)
+	noFamily := unix.EAFNOSUPPORT
+	if runtime.GOOS == "dragonfly" {
+		noFamily = unix.EPROTONOSUPPORT
+	}
 	_, err := socket.New(-1, socket.SOCK_STREAM, 0)
-	wantError(t, err, unix.EAFNOSUPPORT, "socket.")
+	wantError(t, err, noFamily, "socket.")
 	_, _, err = socket.Socketpair(socket.AF_INET, socket.SOCK_STREAM, 0)
 	wantError(t, err, unix.EOPNOTSUPP, "socketpair")
 	r, _ := testkit.Pipe(t)

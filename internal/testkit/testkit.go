@@ -242,6 +242,14 @@ func NotEmulated(t testing.TB, lacks string) {
 	}
 }
 
+// NotOn skips the test on a system that lacks something.
+func NotOn(t testing.TB, goos, lacks string) {
+	t.Helper()
+	if runtime.GOOS == goos {
+		t.Skipf("%s has no %s", goos, lacks)
+	}
+}
+
 // CollectGarbage returns when the cleanups of what was unreachable before have run.
 func CollectGarbage(t testing.TB) {
 	t.Helper()
