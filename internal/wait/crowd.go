@@ -10,29 +10,36 @@ import (
 
 // theCrowd is all goroutines that each wait for one descriptor, of an epoll or a kqueue, to be readable. One thread waits for the
 // descriptors of all. How it asks the kernel is different on each system.
-var theCrowd = crowd{tickets: make(map[int]*ticket)}
+var theCrowd = newCrowd()
 
 type crowd struct {
 	mu      sync.Mutex
 	asker   asker           // nil if there is none yet
 	tickets map[int]*ticket // by descriptor
 	running bool
+	start   func() // run, so that starting it does not allocate
+}
+
+func newCrowd() *crowd {
+	c := &crowd{tickets: make(map[int]*ticket)}
+	c.start = c.run
+	return c
 }
 
 // An asker asks the kernel for a crowd. Its methods are called with the crowd locked.
 type asker interface {
-	// add lets wait find a descriptor once, when it is readable or the kernel does not know it.
-	add(fd int) error
+	// Add lets Wait find a descriptor once, when it is readable or the kernel does not know it.
+	Add(fd int) error
 
-	// remove undoes add. When it returns, nobody asks for the descriptor any more.
-	remove(fd int)
+	// Remove undoes Add. When it returns, nobody asks for the descriptor any more.
+	Remove(fd int)
 
-	// wait returns the descriptors that it finds, which may be none. After an error, it can wait for none of those that were added.
+	// Wait returns the descriptors that it finds, which may be none. After an error, it can wait for none of those that were added.
 	// It unlocks the crowd while it is in the kernel.
-	wait() (found []int, err error)
+	Wait() (found []int, err error)
 
-	// wake ends a wait that is on.
-	wake()
+	// Wake ends a Wait that is on.
+	Wake()
 }
 
 // open makes what the crowd needs, which is never closed, and reports whether that is there.
@@ -57,13 +64,13 @@ func (c *crowd) join(t *ticket, fd int) bool {
 		c.remove(old)
 		old.call()
 	}
-	if c.asker.add(fd) != nil {
+	if c.asker.Add(fd) != nil {
 		return false
 	}
 	c.tickets[fd], t.fd = t, fd
 	if !c.running {
 		c.running = true
-		go runCrowd()
+		go c.start()
 	}
 	return true
 }
@@ -82,22 +89,19 @@ func (c *crowd) leave(t *ticket) (failed bool) {
 
 func (c *crowd) remove(t *ticket) {
 	delete(c.tickets, t.fd)
-	c.asker.remove(t.fd)
+	c.asker.Remove(t.fd)
 	if len(c.tickets) == 0 {
-		c.asker.wake()
+		c.asker.Wake()
 	}
 }
-
-// runCrowd is a function without arguments, so that starting it does not allocate.
-func runCrowd() { theCrowd.run() }
 
 // run calls tickets until none is left.
 func (c *crowd) run() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.tickets) > 0 {
-		found, err := c.asker.wait()
-		for _, fd := range found {
+		found, err := c.asker.Wait()
+		for _, fd := range found { // it may have been found for one who has left, and call the next for nothing
 			if t := c.tickets[fd]; t != nil {
 				delete(c.tickets, fd)
 				t.call()

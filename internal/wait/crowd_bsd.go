@@ -41,9 +41,9 @@ func newAsker(crowd *sync.Mutex) asker {
 	return k
 }
 
-func (k *kqueueAsker) add(fd int) error { return k.control(fd, unix.EV_ADD|unix.EV_ONESHOT) }
+func (k *kqueueAsker) Add(fd int) error { return k.control(fd, unix.EV_ADD|unix.EV_ONESHOT) }
 
-func (k *kqueueAsker) remove(fd int) { k.control(fd, unix.EV_DELETE) }
+func (k *kqueueAsker) Remove(fd int) { k.control(fd, unix.EV_DELETE) }
 
 func (k *kqueueAsker) control(fd int, flags uint16) error {
 	k.change.Set(0, sys.Kevent{Ident: uint64(fd), Filter: unix.EVFILT_READ, Flags: flags})
@@ -51,14 +51,14 @@ func (k *kqueueAsker) control(fd int, flags uint16) error {
 	return err
 }
 
-func (k *kqueueAsker) wake() {
+func (k *kqueueAsker) Wake() {
 	if k.waiting && !k.rung {
 		k.rung = true
 		k.bell.Ring(k.fd)
 	}
 }
 
-func (k *kqueueAsker) wait() ([]int, error) {
+func (k *kqueueAsker) Wait() ([]int, error) {
 	k.waiting = true
 	k.crowd.Unlock()
 	n, err := sys.KeventCall(k.fd, nil, k.events, sys.Never)

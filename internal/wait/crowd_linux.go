@@ -29,32 +29,32 @@ func newAsker(crowd *sync.Mutex) asker {
 	}
 	p := &pollAsker{crowd: crowd, waker: waker}
 	p.passed.L = crowd
-	p.add(waker.Fd())
+	p.Add(waker.Fd())
 	return p
 }
 
-func (p *pollAsker) add(fd int) error {
+func (p *pollAsker) Add(fd int) error {
 	p.fds = append(p.fds, sys.Entry(fd, sys.In))
-	p.wake()
+	p.Wake()
 	return nil
 }
 
-func (p *pollAsker) remove(fd int) {
+func (p *pollAsker) Remove(fd int) {
 	p.fds = slices.DeleteFunc(p.fds, func(f sys.PollFd) bool { return int(f.Fd) == fd })
-	p.wake()
+	p.Wake()
 	for round := p.round; p.polling && p.round == round; {
 		p.passed.Wait()
 	}
 }
 
-func (p *pollAsker) wake() {
+func (p *pollAsker) Wake() {
 	if p.polling && !p.woken {
 		p.woken = true
 		p.waker.Wake()
 	}
 }
 
-func (p *pollAsker) wait() ([]int, error) {
+func (p *pollAsker) Wait() ([]int, error) {
 	p.asked = append(p.asked[:0], p.fds...)
 	p.polling = true
 	p.crowd.Unlock()

@@ -104,7 +104,7 @@ var gatherings = []struct {
 	run   string
 }{
 	{"lot", func(ticket *wait.Ticket, fd int) bool { return joinLot(ticket, sys.In, fd) }, wait.LeaveLot, wait.InLot, "(*lot).run"},
-	{"crowd", wait.JoinCrowd, func(ticket *wait.Ticket) { wait.LeaveCrowd(ticket) }, wait.InCrowd, "(*crowd).run"},
+	{"crowd", wait.TheCrowd.Join, func(ticket *wait.Ticket) { wait.TheCrowd.Leave(ticket) }, wait.TheCrowd.Size, "(*crowd).run"},
 }
 
 func joinLot(ticket *wait.Ticket, events uint16, fds ...int) bool {
@@ -113,31 +113,6 @@ func joinLot(ticket *wait.Ticket, events uint16, fds ...int) bool {
 		entries = append(entries, sys.Entry(fd, events))
 	}
 	return wait.JoinLot(ticket, entries, false)
-}
-
-// called waits until a ticket is called.
-func called(t *testing.T, ticket *wait.Ticket) {
-	t.Helper()
-	deadline := sys.After(testkit.Patience)
-	if ticket.Sleep(deadline); deadline.Left() == 0 {
-		t.Error("a ticket is not called")
-	}
-}
-
-// quiet checks that tickets have not been called. What has happened until now has called all whom it concerns.
-func quiet(t *testing.T, size func() int, tickets ...*wait.Ticket) {
-	t.Helper()
-	size()
-	for i, ticket := range tickets {
-		if ticket.Called() {
-			t.Errorf("ticket %d has been called", i)
-		}
-	}
-}
-
-func empty(t *testing.T, size func() int) {
-	t.Helper()
-	testkit.Eventually(t, "all to be gone", func() bool { return size() == 0 })
 }
 
 func TestEventCallsTickets(t *testing.T) {
@@ -309,7 +284,7 @@ func TestCrowdFails(t *testing.T) {
 	var tickets []*wait.Ticket
 	join := func(fd int) (ticket *wait.Ticket) {
 		ticket = wait.NewTicket()
-		if tickets = append(tickets, ticket); !wait.JoinCrowd(ticket, fd) {
+		if tickets = append(tickets, ticket); !wait.TheCrowd.Join(ticket, fd) {
 			t.Fatal("a ticket cannot join")
 		}
 		return ticket
@@ -317,16 +292,16 @@ func TestCrowdFails(t *testing.T) {
 	first := join(idle)
 	asleep(t, "(*crowd).run")
 	called(t, join(closed))
-	quiet(t, wait.InCrowd, first)
+	quiet(t, wait.TheCrowd.Size, first)
 	testkit.NoMoreFds(t, 2)
 	called(t, join(again))
 	called(t, first)
 	for i, want := range []bool{true, false, true} {
-		if failed := wait.LeaveCrowd(tickets[i]); failed != want {
+		if failed := wait.TheCrowd.Leave(tickets[i]); failed != want {
 			t.Errorf("ticket %d: waiting was in vain: %t", i, failed)
 		}
 	}
-	empty(t, wait.InCrowd)
+	empty(t, wait.TheCrowd.Size)
 }
 
 // Who has left before joining is not there.
@@ -334,8 +309,8 @@ func TestCrowdLeftBefore(t *testing.T) {
 	testkit.NoLeaks(t)
 	idle, _ := testkit.Pipe(t)
 	ticket := wait.NewTicket()
-	wait.LeaveCrowd(ticket)
-	if !wait.JoinCrowd(ticket, idle) || wait.InCrowd() != 0 {
+	wait.TheCrowd.Leave(ticket)
+	if !wait.TheCrowd.Join(ticket, idle) || wait.TheCrowd.Size() != 0 {
 		t.Error("a ticket joins that has left")
 	}
 }
