@@ -83,6 +83,14 @@ func newUDP(t testing.TB) *socket.Socket {
 	return s
 }
 
+// connectedUDP returns a socket whose datagrams the other one receives.
+func connectedUDP(t testing.TB) (a, b *socket.Socket) {
+	t.Helper()
+	a, b = newUDP(t), newUDP(t)
+	check(t, a.Connect(sockname(t, b)))
+	return a, b
+}
+
 // duplicate returns a Socket for a duplicate of a descriptor.
 func duplicate(t testing.TB, fd int) *socket.Socket {
 	t.Helper()

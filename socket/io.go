@@ -61,6 +61,9 @@ func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 // On Linux it does not allocate if the sender is that of the last datagram.
 func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from net.Addr, err error) {
 	c := call{op: recvfromOp, p: part(p), flags: union(flags), named: true}
+	if len(p) == 0 && !onLinux && s.kind.typ != SOCK_STREAM {
+		c.p = make([]byte, 1) // other kernels do not wait for a datagram if there is no room at all
+	}
 	if s.waitsForMore(c.flags) {
 		n, err = s.receiveEnough(c)
 		return n, nil, err
@@ -68,7 +71,7 @@ func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from net.Addr, err err
 	if err = s.do(&c); err != nil {
 		return 0, nil, err
 	}
-	return c.n, s.senders.addr(&c.addr), nil
+	return min(c.n, len(p)), s.senders.addr(&c.addr), nil
 }
 
 // waitsForMore reports whether a receiving operation waits for more than one byte, as the kernel does if the descriptor is blocking.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,9 @@ func TestRightsTruncated(t *testing.T) {
 	before := testkit.OpenFds()
 	for size, want := range map[int]int{0: 0, socket.CMSG_LEN(4): 1, socket.CMSG_LEN(4) + 3: 1} {
 		fds, flags := sendRights(t, size, r, w, r)
+		if runtime.GOOS != "linux" && len(fds) <= want { // other systems may discard all, and say nothing if there is no room at all
+			want, flags = len(fds), flags|socket.MSG_CTRUNC
+		}
 		if len(fds) != want || flags&socket.MSG_CTRUNC == 0 {
 			t.Errorf("with room for %d bytes, received the descriptors %d, flags %#x; want %d, MSG_CTRUNC", size, fds, flags, want)
 		}

@@ -54,6 +54,25 @@ func TestStream(t *testing.T) {
 	})
 }
 
+// A datagram is waited for and taken away also if nothing of it is wanted.
+func TestRecvfromIntoNothing(t *testing.T) {
+	for kind, open := range map[string]func(t testing.TB) (a, b *socket.Socket){"UDP": connectedUDP, "Unix": unixDatagrams} {
+		t.Run(kind, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			a, b := open(t)
+			call := testkit.Go(t, func() {
+				if n, _, err := b.Recvfrom(nil); n != 0 || err != nil {
+					t.Errorf("received %d bytes into nothing, %v", n, err)
+				}
+			}).Blocked()
+			send(t, a, "spam")
+			call.Wait()
+			send(t, a, "eggs")
+			wantRecv(t, b, "eggs")
+		})
+	}
+}
+
 func TestDatagrams(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, n network) {
 		a, b := newSocket(t, n.family, socket.SOCK_DGRAM), newSocket(t, n.family, socket.SOCK_DGRAM)

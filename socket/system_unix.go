@@ -85,8 +85,9 @@ func getpeername(fd int, addr *sockaddr) (err error) {
 	return err
 }
 
+// With MSG_WAITALL, BSD's kernels wait for all even if the descriptor is non-blocking. receiveEnough waits.
 func recvfrom(fd int, p []byte, flags int, from *sockaddr) (n int, err error) {
-	n, from.sa, err = unix.Recvfrom(fd, p, flags)
+	n, from.sa, err = unix.Recvfrom(fd, p, flags&^MSG_WAITALL)
 	return received(n, err)
 }
 
@@ -96,7 +97,7 @@ func sendto(fd int, p []byte, flags int, to *sockaddr) (int, error) {
 }
 
 func recvmsg(fd int, buffers [][]byte, oob []byte, flags int, from *sockaddr) (n, oobn, msgFlags int, err error) {
-	n, oobn, msgFlags, from.sa, err = unix.RecvmsgBuffers(fd, buffers, oob, flags)
+	n, oobn, msgFlags, from.sa, err = unix.RecvmsgBuffers(fd, buffers, oob, flags&^MSG_WAITALL) // as recvfrom
 	n, err = received(n, err)
 	return n, oobn, msgFlags, err
 }

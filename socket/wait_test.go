@@ -125,6 +125,9 @@ func TestUrgentDataDoesNotWait(t *testing.T) {
 
 // What was there before is not lost.
 func TestShutdownLeavesWhatIsThere(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system may discard what is there")
+	}
 	testkit.NoLeaks(t)
 	a, b := unixDatagrams(t)
 	send(t, a, "spam")
@@ -296,6 +299,9 @@ func TestDoNotWaitForMore(t *testing.T) {
 	wantRecv(t, b, "spam", socket.MSG_DONTWAIT)
 	send(t, a, "spam")
 	wantRecv(t, b, "spam", socket.MSG_DONTWAIT, socket.MSG_WAITALL)
+	if runtime.GOOS != "linux" {
+		t.Skip("this kernel may heed SO_RCVLOWAT also if the descriptor is non-blocking")
+	}
 	check(t, b.Settimeout(time.Hour))
 	send(t, a, "spam")
 	wantRecv(t, b, "spam")

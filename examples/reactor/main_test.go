@@ -109,14 +109,9 @@ func TestNeverReads(t *testing.T) {
 }
 
 func TestManyClients(t *testing.T) {
-	const clients = 1000
-	testkit.NeedFds(t, 2*clients)
 	server, addr := progtest.Serve(t, "-idle", "1h")
-	var conns [clients]*net.TCPConn
-	for i := range conns {
-		conns[i] = progtest.Dial(t, addr)
-	}
-	for i, c := range conns {
+	clients := progtest.DialMany(t, addr, 1000, func(c *net.TCPConn) { roundTrip(t, c, []byte("hello\n")) })
+	for i, c := range clients {
 		roundTrip(t, c, fmt.Appendf(nil, "I am client %d\n", i))
 	}
 	server.Stop(t, os.Interrupt)
