@@ -2,12 +2,7 @@
 
 package sys
 
-import (
-	"syscall"
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // Events that POSIX leaves to the system.
 const (
@@ -17,27 +12,8 @@ const (
 	PollWRBand = unix.POLLWRBAND
 )
 
-// nap is how long Poll sleeps at a time when less is left than the millisecond that poll(2) can wait for.
-const nap = 50 * time.Microsecond
-
 // Poll wraps poll(2). It waits until a descriptor is ready or the deadline has passed, whatever signals arrive, and returns
 // the number of entries that have revents.
 func Poll(fds []PollFd, deadline Deadline) (int, error) {
-	for {
-		left := deadline.Left()
-		ms := int(min(left, longest) / time.Millisecond)
-		if deadline == Never {
-			ms = -1 // the only negative number that all systems take
-		}
-		n, err := unix.Poll(fds, ms)
-		switch {
-		case err == syscall.EINTR:
-		case err != nil:
-			return 0, err
-		case n > 0 || left == 0:
-			return n, nil
-		case ms == 0:
-			time.Sleep(min(nap, left))
-		}
-	}
+	return inMilliseconds(deadline, func(ms int) (int, error) { return unix.Poll(fds, ms) })
 }
