@@ -145,7 +145,7 @@ func (e *Epoll) Fileno() (int, error) {
 // regular file, unix.EBADF if it is not open, or that of Fileno.
 func (e *Epoll) Register(fd any, eventmask EpollMask) error {
 	const op = "epoll.register"
-	n, err := e.begin(op, fd)
+	n, err := begin(&e.ep.Waits, op, fd)
 	defer e.ep.Unlock()
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (e *Epoll) Register(fd any, eventmask EpollMask) error {
 // unix.EINVAL with EPOLLEXCLUSIVE, or that of Fileno.
 func (e *Epoll) Modify(fd any, eventmask EpollMask) error {
 	const op = "epoll.modify"
-	n, err := e.begin(op, fd)
+	n, err := begin(&e.ep.Waits, op, fd)
 	defer e.ep.Unlock()
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (e *Epoll) Modify(fd any, eventmask EpollMask) error {
 // that of Fileno.
 func (e *Epoll) Unregister(fd any) error {
 	const op = "epoll.unregister"
-	n, err := e.begin(op, fd)
+	n, err := begin(&e.ep.Waits, op, fd)
 	defer e.ep.Unlock()
 	if err != nil {
 		return err
@@ -196,19 +196,6 @@ func (e *Epoll) Unregister(fd any) error {
 	e.count--
 	e.objects.drop(n)
 	return nil
-}
-
-// begin returns the descriptor of an object, and the lock held.
-func (e *Epoll) begin(op string, obj any) (fd int, err error) {
-	fd, err = fileno(obj)
-	e.ep.Lock()
-	switch {
-	case e.ep.Closed():
-		return -1, opError(op, -1, os.ErrClosed)
-	case err != nil:
-		return -1, opError(op, -1, err)
-	}
-	return fd, nil
 }
 
 // Poll waits until a registered descriptor is ready, and returns the events of up to maxevents descriptors. -1 stands for

@@ -8,6 +8,8 @@ import (
 	"os"
 	"reflect"
 	"syscall"
+
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // Fileno returns the descriptor of a waitable object, which is the first of these that fileobj is:
@@ -92,6 +94,19 @@ func closedError(err error) error {
 		return fmt.Errorf("%w: %w", os.ErrClosed, err)
 	}
 	return err
+}
+
+// begin returns the descriptor of an object for an operation on a set, and the lock of the set held.
+func begin(set *wait.Waits, op string, obj any) (fd int, err error) {
+	fd, err = fileno(obj)
+	set.Lock()
+	switch {
+	case set.Closed():
+		return -1, opError(op, -1, os.ErrClosed)
+	case err != nil:
+		return -1, opError(op, -1, err)
+	}
+	return fd, nil
 }
 
 // objects keeps registered objects alive, by descriptor. An object that the garbage collector finds unused closes its descriptor.
