@@ -1,4 +1,4 @@
-//go:build unix && !linux || emulated_devpoll
+//go:build (unix && !linux) || emulated_devpoll
 
 package sys
 
@@ -10,7 +10,7 @@ import (
 // inMilliseconds waits until the deadline with a system call that takes milliseconds, -1 for ever, and may be interrupted by
 // signals. wait wraps that call. It waits for whole milliseconds only, and the rest is slept in naps.
 func inMilliseconds(deadline Deadline, wait func(ms int) (n int, err error)) (int, error) {
-	const nap = 50 * time.Microsecond
+	const nap = 50 * time.Microsecond // at a time
 	for {
 		left := deadline.Left()
 		ms := int(min(left, longest) / time.Millisecond)
@@ -25,7 +25,7 @@ func inMilliseconds(deadline Deadline, wait func(ms int) (n int, err error)) (in
 		case n > 0 || left == 0:
 			return n, nil
 		case ms == 0:
-			time.Sleep(min(nap, left))
+			sleep(min(nap, left))
 		}
 	}
 }

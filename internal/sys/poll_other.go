@@ -2,7 +2,11 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // Events that POSIX leaves to the system.
 const (
@@ -17,3 +21,5 @@ const (
 func Poll(fds []PollFd, deadline Deadline) (int, error) {
 	return inMilliseconds(deadline, func(ms int) (int, error) { return unix.Poll(fds, ms) })
 }
+
+func sleep(d time.Duration) { time.Sleep(d) }
