@@ -1,0 +1,74 @@
+//go:build solaris || emulated_devpoll
+
+package wait_test
+
+import (
+	"testing"
+
+	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/internal/wait"
+)
+
+// An event that a block has found is nobody's when its descriptor has been changed since: the number may have another owner.
+func TestDevpollChangedDuringBlock(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b, c := testkit.Readable(t), testkit.Readable(t), testkit.Readable(t)
+	d, err := wait.NewDevpoll()
+	testkit.Check(t, err)
+	defer d.Release()
+	found := func(n int, blocked bool) (fds []int) {
+		for _, f := range d.Found(n, blocked) {
+			fds = append(fds, int(f.Fd))
+		}
+		return fds
+	}
+	for _, test := range []struct {
+		name   string
+		change func() error
+		want   []int
+	}{
+		{"nothing", func() error { return nil }, []int{a, b}},
+		{"put", func() error { return d.Put(a, sys.In) }, []int{b}},
+		{"remove", func() error { return d.Remove(b) }, []int{a}},
+		{"remove and put", func() error { d.Remove(b); return d.Put(b, sys.In) }, []int{a}},
+		{"put another", func() error { return d.Put(c, sys.In) }, []int{a, b}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			testkit.Check(t, d.Put(a, sys.In))
+			testkit.Check(t, d.Put(b, sys.In))
+			testkit.Check(t, d.Remove(c))
+			d.Arm(9)
+			n, err := d.Sleep(sys.Never)
+			testkit.Check(t, err)
+			testkit.Check(t, test.change())
+			equal(t, "found", found(n, true), test.want)
+		})
+	}
+	n, err := d.Look(9)
+	testkit.Check(t, err)
+	equal(t, "found by a Look", found(n, false), []int{a, b, c})
+}
+
+// The waker does not take the only place.
+func TestDevpollWokenWithLittleRoom(t *testing.T) {
+	testkit.NoLeaks(t)
+	d, err := wait.NewDevpoll() // with descriptors below that of r
+	testkit.Check(t, err)
+	defer d.Release()
+	r := testkit.Readable(t)
+	testkit.Check(t, d.Put(r, sys.In))
+	d.Wake()
+	d.Arm(1)
+	if n, err := d.Sleep(sys.Never); n != -1 || err != nil {
+		t.Errorf("Sleep has found %d, %v, want that a Look has to", n, err)
+	}
+	for range 5 {
+		n, err := d.Look(1)
+		testkit.Check(t, err)
+		if f := d.Found(n, false); len(f) != 1 || int(f[0].Fd) != r {
+			t.Errorf("found %v, want fd %d", f, r)
+		}
+	}
+	d.Disarm(true)
+}
