@@ -28,7 +28,7 @@ func TestClosedWhileRegistered(t *testing.T) {
 				_, err := sel.Select(timeout)
 				wantError(t, err, errBadFd, "selectors.select", fmt.Sprint("fd ", a))
 			}
-		case !k.kernel:
+		case !k.forgets:
 			testkit.NotOn(t, "dragonfly", "events beside that of a descriptor that is not open")
 			for range 2 {
 				selects(t, sel, pyselect.Forever, a, read, b, write)
@@ -52,7 +52,7 @@ func TestNumberReused(t *testing.T) {
 			t.Skipf("the system has given number %d instead of %d", x, r)
 		}
 		testkit.Write(t, y, "x")
-		if k.kernel {
+		if k.forgets {
 			selects(t, sel, time.Millisecond)
 		}
 		unregister(t, sel, r)
@@ -132,8 +132,8 @@ func TestGhostBeforeOthers(t *testing.T) {
 
 func TestGhostDuringSelect(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
-		if !k.kernel {
-			t.Skip("the kernel has no set: a descriptor that is closed ends the wait")
+		if !k.forgets {
+			t.Skip("a descriptor that is closed ends the wait")
 		}
 		r, w := testkit.Pipe(t)
 		register(t, sel, r, read, nil)
@@ -156,8 +156,8 @@ func TestGhostDuringSelect(t *testing.T) {
 // When the kernel's set is rebuilt, a descriptor that has left it by being closed does not come back as something else.
 func TestGhostAndNumberReused(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
-		if !k.kernel {
-			t.Skip("the kernel has no set")
+		if !k.forgets {
+			t.Skip("the number is registered")
 		}
 		r, _ := testkit.Pipe(t)
 		register(t, sel, r, read, "old")

@@ -223,6 +223,9 @@ func TestRebuildFails(t *testing.T) {
 // A Select that can open no descriptor of its own goes on without.
 func TestSelectWithoutDescriptors(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
+		if k.emulated {
+			t.Skip("it gives poll(2) more entries than that")
+		}
 		a, b := testkit.Socketpair(t)
 		register(t, sel, a, read, nil)
 		testkit.NoMoreFds(t, sel.Len()) // for more entries than that, poll(2) returns an error

@@ -104,7 +104,7 @@ func (m *model) remove(gone *entry) {
 // isDetached reports whether the descriptor has been closed since the kernel took it into its set. It stays there as long
 // as a duplicate is open, but need not.
 func (m *model) isDetached(e *entry) bool {
-	return m.kernel && e.generation != m.world.Generation(e.slot)
+	return m.forgets && e.generation != m.world.Generation(e.slot)
 }
 
 func (m *model) wantKey(key *selectors.SelectorKey, want selectors.SelectorKey) {
@@ -208,7 +208,7 @@ func (m *model) readiness() (must, may []selectors.Ready, bad int) {
 			ready = m.events(file.State())
 		case m.strict:
 			return nil, nil, e.key.Fd
-		case !m.kernel:
+		case !m.forgets:
 			ready = read | write
 		}
 		if ready &= e.key.Events; ready != 0 {

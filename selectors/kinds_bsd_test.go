@@ -16,7 +16,7 @@ import (
 var kqueueKind = kind{
 	name:   "kqueue",
 	create: func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewKqueueSelector() },
-	kernel: true,
+	kernel: true, forgets: true,
 }
 
 var kinds = []kind{

@@ -12,7 +12,7 @@ import (
 var epollKind = kind{
 	name:   "epoll",
 	create: func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewEpollSelector() },
-	kernel: true, noFiles: true,
+	kernel: true, forgets: true, noFiles: true,
 }
 
 var kinds = []kind{

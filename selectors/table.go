@@ -1,12 +1,12 @@
-//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris
 
 package selectors
 
 import "slices"
 
 // A table holds the keys of a selector whose kernel facility keeps the set itself: by descriptor, as the kernel does, so
-// that an event leads to its key without a search. Each registration has a serial number, which goes through the kernel
-// with the events: one of an earlier registration of the same descriptor is told by it.
+// that an event leads to its key without a search. Each registration has a serial number. Where it goes through the kernel
+// with the events, one of an earlier registration of the same descriptor is told by it.
 type table struct {
 	slots      []slot // by descriptor
 	count      int

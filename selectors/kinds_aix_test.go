@@ -1,5 +1,3 @@
-//go:build aix || solaris
-
 package selectors_test
 
 var kinds = []kind{selectKind, pollKind}

@@ -1,0 +1,16 @@
+//go:build solaris || emulated_devpoll
+
+package selectors_test
+
+import (
+	"testing"
+
+	"github.com/pyselect/pyselect/internal/wait"
+	"github.com/pyselect/pyselect/selectors"
+)
+
+var devpollKind = kind{
+	name:   "devpoll",
+	create: func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewDevpollSelector() },
+	kernel: true,
+}.blocking(wait.InKernel, "")

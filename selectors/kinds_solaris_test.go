@@ -1,0 +1,3 @@
+package selectors_test
+
+var kinds = []kind{selectKind, pollKind, devpollKind}
