@@ -1,22 +1,24 @@
-// Package pyselect is Python's select module for Go: Select, Poll, Epoll, Kqueue and their constants, under their Python
-// names and with their Python semantics. Package selectors is Python's selectors module on top of it, package socket Python's sockets.
+// Package pyselect is Python's select module for Go: Select, Poll, Epoll, Kqueue, Devpoll and their constants, under their
+// Python names and with their Python semantics. Package selectors is Python's selectors module on top of it, package socket
+// Python's sockets.
 //
 // The objects exist where the kernel has the facility, as in Python: Poll on Unix, Epoll on Linux, Kqueue on macOS and the
-// BSDs. Select is everywhere; on Windows it takes sockets only, and where there is no select(2), on js, wasip1 and plan9,
-// it is an error that is errors.ErrUnsupported.
+// BSDs, Devpoll on Solaris and illumos, where nobody has tried it. Select is everywhere; on Windows it takes sockets only, and
+// where there is no select(2), on js, wasip1 and plan9, it is an error that is errors.ErrUnsupported.
 //
 // # Waitable objects
 //
 // Whatever Python takes as a file object is an any here, and [Fileno] says what may be passed: a descriptor as an int, a
-// net.Conn, a net.Listener, an *os.File, anything with a Fileno or an Fd method. Its blocking mode is left as it is. A Poll, an
-// Epoll and a selector keep a registered object alive until it is unregistered. A Kqueue does not: it knows descriptors only.
+// net.Conn, a net.Listener, an *os.File, anything with a Fileno or an Fd method. Its blocking mode is left as it is. A Poll,
+// an Epoll, a Devpoll and a selector keep a registered object alive until it is unregistered. A Kqueue does not: it knows
+// descriptors only.
 //
 // # Timeouts
 //
 // A timeout is a [time.Duration] where Python has seconds or milliseconds. [Forever] is None. If nothing becomes ready, a wait
 // ends when its timeout is over, never earlier, whatever signals arrive. It ends later only by what the kernel's timers and the
 // scheduler need, even if the timeout is very short. A timeout of zero looks and does not wait. A negative timeout is an error in
-// Select and Kqueue, and waits for ever in Poll and Epoll, as in Python.
+// Select and Kqueue, and waits for ever in Poll, Epoll and Devpoll, as in Python.
 //
 // # Waiting
 //
@@ -24,7 +26,8 @@
 // first few of the other facilities. Others hold a thread because only a thread gets the right answer: those for files that are
 // neither sockets, pipes, terminals, eventfds, timerfds nor inotify descriptors. All other goroutines that wait need no thread,
 // however many they are. On macOS and the BSDs this is so of waits for kqueues, and every other wait holds a thread; on the other
-// systems every wait does. Go ends a program with more than ten thousand threads. A context ends a wait of PollContext and its like; Close ends the waits of an Epoll or a Kqueue.
+// systems every wait does. Go ends a program with more than ten thousand threads. A context ends a wait of PollContext and its
+// like; Close ends the waits of an Epoll, a Kqueue or a Devpoll.
 //
 // # Errors
 //
