@@ -31,7 +31,8 @@ func (w *Waits) choose(deadline sys.Deadline) Way {
 	e, _ := w.set.(*Epoll)
 	forced := Way(Force.Load())
 	alone := e != nil && w.isAlone()
-	shares := !w.apart && !inBubble(deadline) && (e == nil || e.isSteady())
+	_, shares := w.set.(sharer)
+	shares = shares && !w.apart && !inBubble(deadline) && (e == nil || e.isSteady())
 	switch {
 	case e != nil && e.PauseNext:
 		return Pausing
