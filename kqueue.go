@@ -199,8 +199,8 @@ func NewKqueue() (*Kqueue, error) {
 }
 
 // KqueueFromFd returns a Kqueue for a descriptor that exists, and owns it from now on: Close closes it. That it is no
-// kqueue descriptor shows when it is first used. The Kqueue has two more descriptors, of a pipe, because it may be a duplicate: two
-// objects with one set end each other's waits as little as two threads do. It mirrors kqueue.fromfd.
+// kqueue descriptor shows when it is first used. The Kqueue has two more descriptors, of a pipe, so that Close of one object does not
+// disturb the waits of another that has a duplicate. It mirrors kqueue.fromfd.
 //
 // The error is os.ErrInvalid for a negative number, or an errno; the descriptor is not owned then.
 func KqueueFromFd(fd int) (*Kqueue, error) {

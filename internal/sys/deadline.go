@@ -34,6 +34,15 @@ var start = time.Now()
 // part of the bubble and nothing that others may share.
 func InBubble() bool { return strange(time.Since(start)) }
 
+// Sleep is time.Sleep, and for the system's clock in a bubble too, where no time passes for package time.
+func Sleep(d time.Duration) {
+	if InBubble() {
+		Select(nil, After(d))
+	} else {
+		time.Sleep(d)
+	}
+}
+
 func strange(now time.Duration) bool { return now < 0 || now >= decades }
 
 // Clock returns the time since the program started, or that of the system in a bubble.

@@ -3,8 +3,6 @@
 package sys
 
 import (
-	"time"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -22,4 +20,4 @@ func Poll(fds []PollFd, deadline Deadline) (int, error) {
 	return inMilliseconds(deadline, func(ms int) (int, error) { return unix.Poll(fds, ms) })
 }
 
-func sleep(d time.Duration) { time.Sleep(d) }
+var sleep = Sleep

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pyselect/pyselect/internal/sys"
@@ -153,6 +154,28 @@ func sleeps(t *testing.T, name string, wait func(sys.Deadline) (int, error)) {
 					t.Errorf("%v: took %v", timeout, took)
 				}
 			}
+		})
+	}
+}
+
+// In a bubble of testing/synctest, no time passes for package time as long as a goroutine is in a system call.
+func TestSleepsInABubble(t *testing.T) {
+	_, idle := sockets(t)
+	for _, ask := range asks {
+		t.Run(ask.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r, w := testkit.Socketpair(t)
+			testkit.Go(t, func() {
+				synctest.Test(t, func(t *testing.T) {
+					go ask.call([]sys.PollFd{sys.Entry(r, sys.In)}, sys.Never)
+					for _, timeout := range []time.Duration{5 * time.Millisecond, 500 * time.Microsecond} { // the first lets the other one begin
+						if n, err := ask.call([]sys.PollFd{sys.Entry(idle, sys.In)}, sys.After(timeout)); n != 0 || err != nil {
+							t.Errorf("%d ready, %v", n, err)
+						}
+					}
+					testkit.Write(t, w, "x")
+				})
+			}).Wait()
 		})
 	}
 }
