@@ -180,7 +180,8 @@ func (k Kevent) Compare(other Kevent) int {
 // # macOS notes
 //
 // A kqueue refuses some devices, such as terminals. Only Select takes these. A kqueue that watches others may be watched only a few
-// levels deep, and that of the library is one level: a wait for which there is none left holds a thread.
+// levels deep, and that of the library is one level: a wait for which there is none left holds a thread, and a Kqueue that has been
+// waited for may not take (unix.EINVAL) a kqueue that watches others.
 type Kqueue struct {
 	kq  *wait.Kqueue // its lock is for what is below, too
 	raw sys.Kevents  // changes

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +18,8 @@ import (
 //
 // An object that is closed while registered is never reported again, and stays registered until it is unregistered. A kqueue
 // refuses some devices, on macOS terminals for instance: the error of Register is an errno, like unix.EINVAL, and says that a
-// SelectSelector can watch them.
+// SelectSelector can watch them. FreeBSD and OpenBSD report only once that a device, such as a terminal, is gone. NetBSD does
+// not report that a full pipe has lost its reader.
 type KqueueSelector struct {
 	base
 	kqueue kqueueSet
@@ -50,12 +52,11 @@ func (s *KqueueSelector) Fileno() (int, error) {
 // A kqueueSet implements keySet. A kqueue forgets a descriptor that is closed, even if a duplicate of it lives on.
 type kqueueSet struct {
 	table
-	kq     *wait.Kqueue
-	change sys.Kevents
-	found  []int        // descriptors that are ready
-	last   []sys.Kevent // events after which the kernel has removed the filter
-	turns  []turn       // by descriptor
-	round  uint16
+	kq    *wait.Kqueue
+	found []int        // descriptors that are ready
+	last  []sys.Kevent // events after which the kernel has removed the filter
+	turns []turn       // by descriptor
+	round uint16
 }
 
 // A turn is what report knows of a descriptor: what it is ready for, and the round of reports in which it had its turn.
@@ -123,6 +124,9 @@ func (k *kqueueSet) modify(key *SelectorKey) error {
 func (k *kqueueSet) remove(fd int) {
 	k.deleteFilters(fd, EventRead|EventWrite)
 	k.delete(fd)
+	for _, f := range kqueueFilters {
+		k.kq.Forget(uint64(fd), f.filter)
+	}
 }
 
 // deleteFilters removes the filters of a descriptor. It does not matter if one is not there.
@@ -139,8 +143,7 @@ func (k *kqueueSet) addFilter(fd int, filter int16, serial uint32) error {
 	err := k.control(fd, filter, unix.EV_ADD, serial)
 	switch {
 	case filter == unix.EVFILT_WRITE && isOfBrokenPipe(fd, err):
-		k.keep(sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: unix.EV_ONESHOT, Udata: uint64(serial)})
-		k.kq.Kick()
+		k.kq.Keep(sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: unix.EV_ONESHOT, Udata: uint64(serial)})
 		return nil
 	case err == nil || errors.Is(err, unix.ENOMEM) || sys.Probe(fd) != nil:
 		return err
@@ -149,9 +152,9 @@ func (k *kqueueSet) addFilter(fd int, filter int16, serial uint32) error {
 }
 
 // isOfBrokenPipe reports whether a filter for the writing end of a pipe was refused because there is no reader, so that a write would
-// not block. NetBSD says EBADF then, macOS nothing, and the others EPIPE.
+// not block. FreeBSD and DragonFly say EPIPE then, and NetBSD EBADF; macOS and OpenBSD take the filter and report it.
 func isOfBrokenPipe(fd int, err error) bool {
-	return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.EBADF) && sys.Probe(fd) == nil
+	return errors.Is(err, unix.EPIPE) || runtime.GOOS == "netbsd" && errors.Is(err, unix.EBADF) && sys.Probe(fd) == nil
 }
 
 // isBroken reports whether the descriptor is, now, the writing end of a pipe without a reader.
@@ -163,17 +166,8 @@ func (k *kqueueSet) isBroken(fd int) bool {
 	return isOfBrokenPipe(fd, err)
 }
 
-// keep lets the next report be given an event that the kernel does not repeat.
-func (k *kqueueSet) keep(event sys.Kevent) {
-	k.kq.Lost = append(k.kq.Lost, event)
-	k.kq.Kept = true
-}
-
 func (k *kqueueSet) control(fd int, filter int16, flags uint16, serial uint32) error {
-	k.change.Resize(1)
-	k.change.Set(0, sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: flags, Udata: uint64(serial)})
-	_, err := k.kq.Change(k.change, 0)
-	return err
+	return sys.ChangeKqueue(k.kq.Fd(), sys.Kevent{Ident: uint64(fd), Filter: filter, Flags: flags, Udata: uint64(serial)})
 }
 
 // report is given all that is ready, because two events may be of one key, and because the kernel does not know which keys had no
@@ -205,7 +199,7 @@ func (k *kqueueSet) report(dst []Ready, room, n int, blocked bool) ([]Ready, err
 	}
 	for _, e := range k.last {
 		if k.turns[e.Ident].ready != 0 || e.Filter == unix.EVFILT_WRITE && k.isBroken(int(e.Ident)) {
-			k.keep(e)
+			k.kq.Keep(e)
 		}
 	}
 	for _, fd := range k.found {

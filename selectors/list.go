@@ -43,22 +43,31 @@ func (l *listSet) search(obj any) *SelectorKey {
 }
 
 func (l *listSet) add(key *SelectorKey) error {
-	events := l.events(key.Events)
-	if l.check != nil {
-		if err := l.check(key.Fd, events); err != nil {
-			return err
-		}
+	pos, err := l.put(key)
+	if err == nil {
+		l.all = slices.Insert(l.all, pos, key)
 	}
-	l.Put(key.Fd, events)
-	l.all = append(l.all, key)
-	l.Kick()
-	return nil
+	return err
 }
 
 func (l *listSet) modify(key *SelectorKey) error {
-	l.all[l.Put(key.Fd, l.events(key.Events))] = key
+	pos, err := l.put(key)
+	if err == nil {
+		l.all[pos] = key
+	}
+	return err
+}
+
+// put gives a key to the list, and returns its position there.
+func (l *listSet) put(key *SelectorKey) (pos int, err error) {
+	events := l.events(key.Events)
+	if l.check != nil {
+		if err := l.check(key.Fd, events); err != nil {
+			return 0, err
+		}
+	}
 	l.Kick()
-	return nil
+	return l.Put(key.Fd, events), nil
 }
 
 func (l *listSet) replace(key *SelectorKey) {

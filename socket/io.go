@@ -38,8 +38,8 @@ const maxPart = 1 << 30
 // the peer has shut it down, without an error, as in Python. With MSG_TRUNC, n may be the length of the whole datagram, more than
 // len(p). If p is empty, Recv does nothing. It does not allocate. It mirrors socket.recv_into.
 //
-// A blocking socket waits for all of p with MSG_WAITALL, and for as much as SO_RCVLOWAT says if Setsockopt has set it. If a part was
-// received before an error, n says how much.
+// A blocking socket waits for all of p with MSG_WAITALL, and for as much as SO_RCVLOWAT says if Setsockopt has set it. (With MSG_PEEK, it
+// does so on Linux only.) If a part was received before an error, n says how much.
 //
 // The error is ErrWouldBlock if there is nothing to receive and the socket is non-blocking, the flags have MSG_DONTWAIT or
 // MSG_ERRQUEUE, or the time that the option SO_RCVTIMEO of a blocking socket says is over.
@@ -61,8 +61,8 @@ func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 // On Linux it does not allocate if the sender is that of the last datagram.
 func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from net.Addr, err error) {
 	c := call{op: recvfromOp, p: part(p), flags: union(flags), named: true}
-	if len(p) == 0 && !onLinux && s.kind.typ != SOCK_STREAM {
-		c.p = make([]byte, 1) // other kernels do not wait for a datagram if there is no room at all
+	if len(p) == 0 && s.needsRoom() {
+		c.p = make([]byte, 1)
 	}
 	if s.waitsForMore(c.flags) {
 		n, err = s.receiveEnough(c)
@@ -71,8 +71,14 @@ func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from net.Addr, err err
 	if err = s.do(&c); err != nil {
 		return 0, nil, err
 	}
-	return min(c.n, len(p)), s.senders.addr(&c.addr), nil
+	if c.flags&MSG_TRUNC == 0 {
+		c.n = min(c.n, len(p))
+	}
+	return c.n, s.senders.addr(&c.addr), nil
 }
+
+// needsRoom reports whether the kernel does not wait for a datagram if there is no room at all for it.
+func (s *Socket) needsRoom() bool { return !onLinux && s.kind.typ != SOCK_STREAM }
 
 // waitsForMore reports whether a receiving operation waits for more than one byte, as the kernel does if the descriptor is blocking.
 func (s *Socket) waitsForMore(flags int) bool {

@@ -67,6 +67,10 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 	c := call{op: recvmsgOp, flags: union(flags)}
 	more, left := s.waitsForMore(c.flags), size(buffers)
 	least := s.enough(left, c.flags)
+	spare := left == 0 && s.needsRoom()
+	if spare {
+		buffers = [][]byte{make([]byte, 1)}
+	}
 	c.f = func(fd int) (int, error) {
 		if more {
 			if err := s.hasEnough(fd, left, c.flags); err != nil {
@@ -77,6 +81,9 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 		n, oobn, got, err := recvmsg(fd, buffers, oob, c.flags|sys.MsgCmsgCloexec, &addr)
 		if err == nil {
 			ancdata, msgFlags = parse(oob[:oobn]), got&^sys.MsgCmsgCloexec
+		}
+		if spare && n == 1 {
+			n, msgFlags = 0, msgFlags|MSG_TRUNC
 		}
 		return n, err
 	}

@@ -55,21 +55,48 @@ func TestStream(t *testing.T) {
 }
 
 // A datagram is waited for and taken away also if nothing of it is wanted.
-func TestRecvfromIntoNothing(t *testing.T) {
+func TestReceiveNothing(t *testing.T) {
+	receive := map[string]func(s *socket.Socket) (n int, truncated bool, err error){
+		"Recvfrom": func(s *socket.Socket) (int, bool, error) {
+			n, _, err := s.Recvfrom(nil)
+			return n, true, err
+		},
+		"Recvmsg": func(s *socket.Socket) (int, bool, error) {
+			n, _, flags, _, err := s.Recvmsg(nil, 0)
+			return n, flags&socket.MSG_TRUNC != 0, err
+		},
+	}
 	for kind, open := range map[string]func(t testing.TB) (a, b *socket.Socket){"UDP": connectedUDP, "Unix": unixDatagrams} {
-		t.Run(kind, func(t *testing.T) {
-			testkit.NoLeaks(t)
-			a, b := open(t)
-			call := testkit.Go(t, func() {
-				if n, _, err := b.Recvfrom(nil); n != 0 || err != nil {
-					t.Errorf("received %d bytes into nothing, %v", n, err)
-				}
-			}).Blocked()
-			send(t, a, "spam")
-			call.Wait()
-			send(t, a, "eggs")
-			wantRecv(t, b, "eggs")
-		})
+		for name, receive := range receive {
+			t.Run(kind+", "+name, func(t *testing.T) {
+				testkit.NoLeaks(t)
+				a, b := open(t)
+				call := testkit.Go(t, func() {
+					if n, truncated, err := receive(b); n != 0 || !truncated || err != nil {
+						t.Errorf("received %d bytes into nothing, truncated: %t, %v", n, truncated, err)
+					}
+				}).Blocked()
+				send(t, a, "spam")
+				call.Wait()
+				send(t, a, "eggs")
+				wantRecv(t, b, "eggs")
+			})
+		}
+	}
+}
+
+// MSG_TRUNC lets Linux say how long a datagram is, whatever room there is.
+func TestLengthOfDatagram(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("MSG_TRUNC is nothing to ask for here")
+	}
+	testkit.NoLeaks(t)
+	a, b := connectedUDP(t)
+	send(t, a, "spam and eggs")
+	for _, room := range []int{0, 4, 100} {
+		if n, _, err := b.Recvfrom(make([]byte, room), socket.MSG_PEEK, socket.MSG_TRUNC); n != 13 || err != nil {
+			t.Errorf("with room for %d bytes, the datagram has %d, %v", room, n, err)
+		}
 	}
 }
 

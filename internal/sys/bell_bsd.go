@@ -9,11 +9,8 @@ import (
 )
 
 // A Bell ends a wait in kevent(2). It is a descriptor that is always readable, and rings by being added to the kqueue: so one bell is
-// enough for many kqueues. (EVFILT_USER is for that, but two of the systems do not have it.)
-type Bell struct {
-	waker       *Waker
-	add, remove Kevents
-}
+// enough for many kqueues. (EVFILT_USER is for that, but not all of the systems have it.)
+type Bell struct{ waker *Waker }
 
 // NewBell returns a Bell. One that becomes unreachable is closed.
 func NewBell() (*Bell, error) {
@@ -22,19 +19,18 @@ func NewBell() (*Bell, error) {
 		return nil, err
 	}
 	waker.Wake()
-	change := func(flags uint16) (c Kevents) {
-		c.Resize(1)
-		c.Set(0, Kevent{Ident: uint64(waker.Fd()), Filter: unix.EVFILT_READ, Flags: flags, Udata: bellUdata()})
-		return c
-	}
-	return &Bell{waker, change(unix.EV_ADD), change(unix.EV_DELETE)}, nil
+	return &Bell{waker}, nil
 }
 
 // Ring makes the kqueue report the bell, in waits that are on too, until Silence.
-func (b *Bell) Ring(kq int) { KeventCall(kq, b.add, nil, Now) }
+func (b *Bell) Ring(kq int) { b.change(kq, unix.EV_ADD) }
 
 // Silence undoes Ring.
-func (b *Bell) Silence(kq int) { KeventCall(kq, b.remove, nil, Now) }
+func (b *Bell) Silence(kq int) { b.change(kq, unix.EV_DELETE) }
+
+func (b *Bell) change(kq int, flags uint16) {
+	ChangeKqueue(kq, Kevent{Ident: uint64(b.waker.Fd()), Filter: unix.EVFILT_READ, Flags: flags, Udata: bellUdata()})
+}
 
 // Close closes the descriptor.
 func (b *Bell) Close() { b.waker.Close() }

@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,13 +25,10 @@ type Kevents []uint64
 
 const keventSize = unsafe.Sizeof(unix.Kevent_t{})
 
-// Resize makes room for n events.
+// Resize makes room for n events, and keeps those that are there.
 func (k *Kevents) Resize(n int) {
 	words := (n*int(keventSize) + 7) / 8
-	if words > cap(*k) {
-		*k = make(Kevents, words)
-	}
-	*k = (*k)[:words]
+	*k = slices.Grow(*k, max(0, words-len(*k)))[:words]
 }
 
 // all returns all events as the system knows them.

@@ -20,6 +20,15 @@ func NewKqueue() (int, error) {
 	return fd, nil
 }
 
+// ChangeKqueue wraps kevent(2) with one change.
+func ChangeKqueue(kq int, change Kevent) error {
+	var room [(keventSize + 7) / 8]uint64
+	changes := Kevents(room[:])
+	changes.Set(0, change)
+	_, err := KeventCall(kq, changes, nil, Now)
+	return err
+}
+
 // KeventCall wraps kevent(2): it applies changes and waits for events until the deadline, whatever signals arrive. It is not
 // made to wait for none. A call that waits is given no changes: a signal may interrupt it when it has applied them.
 func KeventCall(kq int, changes, events Kevents, deadline Deadline) (int, error) {

@@ -3,6 +3,7 @@ package wait
 import (
 	"container/heap"
 	"os"
+	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -128,7 +129,7 @@ func (c *exactClock) open() bool {
 	if c.file == nil && !c.refused && sys.StartGoPoller() == nil {
 		var err error
 		c.fd, c.file, err = openTimerfd()
-		c.refused = err != nil && err != unix.EMFILE && err != unix.ENFILE
+		c.refused = slices.Contains([]error{unix.ENOSYS, unix.EPERM, unix.EACCES, unix.EINVAL, unix.ENODEV, unix.ENOTSUP}, err)
 	}
 	return c.file != nil || c.refused
 }

@@ -31,15 +31,12 @@ type asker interface {
 	// Add lets Wait find a descriptor once, when it is readable or the kernel does not know it.
 	Add(fd int) error
 
-	// Remove undoes Add. When it returns, nobody asks for the descriptor any more.
+	// Remove undoes Add. When it returns, nobody asks for the descriptor any more. If none is left, it ends a Wait that is on.
 	Remove(fd int)
 
 	// Wait returns the descriptors that it finds, which may be none. After an error, it can wait for none of those that were added.
 	// It unlocks the crowd while it is in the kernel.
 	Wait() (found []int, err error)
-
-	// Wake ends a Wait that is on.
-	Wake()
 }
 
 // open makes what the crowd needs, which is never closed, and reports whether that is there.
@@ -52,7 +49,7 @@ func (c *crowd) open() bool {
 	return c.asker != nil
 }
 
-// join lets a ticket be called when a descriptor is readable. It returns false if that is impossible.
+// join lets a ticket be called when a descriptor is readable. It returns false if that is impossible, or somebody else waits for it.
 func (c *crowd) join(t *ticket, fd int) bool {
 	Prepare()
 	c.mu.Lock()
@@ -60,11 +57,7 @@ func (c *crowd) join(t *ticket, fd int) bool {
 	if c.asker == nil || t.gone {
 		return t.gone
 	}
-	for old := c.tickets[fd]; old != nil; old = c.tickets[fd] { // whose file was closed
-		c.remove(old)
-		old.call()
-	}
-	if c.asker.Add(fd) != nil {
+	if c.tickets[fd] != nil || c.asker.Add(fd) != nil {
 		return false
 	}
 	c.tickets[fd], t.fd = t, fd
@@ -90,9 +83,6 @@ func (c *crowd) leave(t *ticket) (failed bool) {
 func (c *crowd) remove(t *ticket) {
 	delete(c.tickets, t.fd)
 	c.asker.Remove(t.fd)
-	if len(c.tickets) == 0 {
-		c.asker.Wake()
-	}
 }
 
 // run calls tickets until none is left.
@@ -101,11 +91,9 @@ func (c *crowd) run() {
 	defer c.mu.Unlock()
 	for len(c.tickets) > 0 {
 		found, err := c.asker.Wait()
-		for _, fd := range found { // it may have been found for one who has left, and call the next for nothing
-			if t := c.tickets[fd]; t != nil {
-				delete(c.tickets, fd)
-				t.call()
-			}
+		for _, fd := range found {
+			c.tickets[fd].call()
+			delete(c.tickets, fd)
 		}
 		if err != nil {
 			for _, t := range c.tickets {

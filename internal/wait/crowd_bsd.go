@@ -14,47 +14,43 @@ import (
 type kqueueAsker struct {
 	crowd   *sync.Mutex
 	fd      int
-	bell    *sys.Bell
-	change  sys.Kevents
+	added   map[int]uint32 // descriptor to serial number, which goes through the kernel with the event
+	serial  uint32
 	events  sys.Kevents
 	found   []int
 	waiting bool
 	rung    bool
 }
 
-// newAsker also makes commonBell. It returns nil if there is no descriptor for that.
+// newAsker returns nil if there is no descriptor for it. There is a commonBell.
 func newAsker(crowd *sync.Mutex) asker {
-	bell, err := sys.NewBell()
-	if err != nil {
-		return nil
-	}
 	fd, err := sys.NewKqueue()
 	if err != nil {
-		bell.Close()
 		return nil
 	}
 	const room = 64
-	k := &kqueueAsker{crowd: crowd, fd: fd, bell: bell}
-	k.change.Resize(1)
+	k := &kqueueAsker{crowd: crowd, fd: fd, added: make(map[int]uint32)}
 	k.events.Resize(room)
-	commonBell.Store(bell)
 	return k
 }
 
-func (k *kqueueAsker) Add(fd int) error { return k.control(fd, unix.EV_ADD|unix.EV_ONESHOT) }
-
-func (k *kqueueAsker) Remove(fd int) { k.control(fd, unix.EV_DELETE) }
-
-func (k *kqueueAsker) control(fd int, flags uint16) error {
-	k.change.Set(0, sys.Kevent{Ident: uint64(fd), Filter: unix.EVFILT_READ, Flags: flags})
-	_, err := sys.KeventCall(k.fd, k.change, nil, sys.Now)
+func (k *kqueueAsker) Add(fd int) error {
+	k.serial++
+	err := sys.ChangeKqueue(k.fd, sys.Kevent{
+		Ident: uint64(fd), Filter: unix.EVFILT_READ, Flags: unix.EV_ADD | unix.EV_ONESHOT, Udata: uint64(k.serial),
+	})
+	if err == nil {
+		k.added[fd] = k.serial
+	}
 	return err
 }
 
-func (k *kqueueAsker) Wake() {
-	if k.waiting && !k.rung {
+func (k *kqueueAsker) Remove(fd int) {
+	sys.ChangeKqueue(k.fd, sys.Kevent{Ident: uint64(fd), Filter: unix.EVFILT_READ, Flags: unix.EV_DELETE})
+	delete(k.added, fd)
+	if len(k.added) == 0 && k.waiting && !k.rung {
 		k.rung = true
-		k.bell.Ring(k.fd)
+		commonBell.Load().Ring(k.fd)
 	}
 }
 
@@ -66,11 +62,15 @@ func (k *kqueueAsker) Wait() ([]int, error) {
 	k.waiting = false
 	if k.rung {
 		k.rung = false
-		k.bell.Silence(k.fd)
+		commonBell.Load().Silence(k.fd)
 	}
 	k.found = k.found[:0]
 	for i := range k.events.WithoutBells(n) {
-		k.found = append(k.found, int(k.events.Get(i).Ident))
+		e := k.events.Get(i)
+		if fd := int(e.Ident); k.added[fd] == uint32(e.Udata) {
+			delete(k.added, fd)
+			k.found = append(k.found, fd)
+		}
 	}
 	return k.found, err
 }

@@ -14,6 +14,7 @@ type pollAsker struct {
 	waker   *sys.Waker
 	fds     []sys.PollFd // the waker's is the first
 	asked   []sys.PollFd // of the wait that is on
+	ready   []int
 	found   []int
 	polling bool
 	woken   bool
@@ -35,19 +36,20 @@ func newAsker(crowd *sync.Mutex) asker {
 
 func (p *pollAsker) Add(fd int) error {
 	p.fds = append(p.fds, sys.Entry(fd, sys.In))
-	p.Wake()
+	p.wake()
 	return nil
 }
 
 func (p *pollAsker) Remove(fd int) {
 	p.fds = slices.DeleteFunc(p.fds, func(f sys.PollFd) bool { return int(f.Fd) == fd })
-	p.Wake()
+	p.wake()
 	for round := p.round; p.polling && p.round == round; {
 		p.passed.Wait()
 	}
 }
 
-func (p *pollAsker) Wake() {
+// wake ends a Wait that is on.
+func (p *pollAsker) wake() {
 	if p.polling && !p.woken {
 		p.woken = true
 		p.waker.Wake()
@@ -67,15 +69,18 @@ func (p *pollAsker) Wait() ([]int, error) {
 		p.woken = false
 		p.waker.Drain()
 	}
-	p.found = p.found[:0]
+	p.ready, p.found = p.ready[:0], p.found[:0]
 	for _, f := range p.asked[1:] {
 		if f.Revents != 0 {
-			p.found = append(p.found, int(f.Fd))
+			p.ready = append(p.ready, int(f.Fd))
 		}
 	}
-	slices.Sort(p.found)
-	p.fds = slices.DeleteFunc(p.fds, func(f sys.PollFd) bool {
-		_, found := slices.BinarySearch(p.found, int(f.Fd))
+	slices.Sort(p.ready)
+	p.fds = slices.DeleteFunc(p.fds, func(f sys.PollFd) bool { // others may have been removed meanwhile
+		_, found := slices.BinarySearch(p.ready, int(f.Fd))
+		if found {
+			p.found = append(p.found, int(f.Fd))
+		}
 		return found
 	})
 	return p.found, err

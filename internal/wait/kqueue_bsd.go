@@ -4,6 +4,7 @@ package wait
 
 import (
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -16,12 +17,12 @@ import (
 // the first stays behind. So a wait for a kqueue holds a thread, in kevent, or shares one, in theCrowd.
 type Kqueue struct {
 	Waits
-	Bound   int          // on the events that can be ready, as far as is known
-	All     bool         // find them all, whatever room there is
-	Lost    []sys.Kevent // events that the kernel does not report again: a Look finds them
+	Bound   int  // on the events that can be ready, as far as is known
+	All     bool // find them all, whatever room there is
 	fd      int
-	bell    *sys.Bell // Closing the descriptor does not end a kevent for it: this does
+	bell    *sys.Bell // closing the descriptor does not end a kevent for it: this does
 	cleanup runtime.Cleanup
+	kept    []sys.Kevent // what a Look finds, and the kernel does not report again
 	looked  sys.Kevents
 	found   sys.Kevents // of the block that is on
 }
@@ -98,13 +99,25 @@ func (k *Kqueue) Look(room int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	k.looked.Resize(n + len(k.Lost))
-	for _, e := range k.Lost {
+	k.looked.Resize(n + len(k.kept))
+	for _, e := range k.kept {
 		k.looked.Set(n, e)
 		n++
 	}
-	k.Lost, k.Kept = k.Lost[:0], false
+	k.kept, k.Kept = k.kept[:0], false
 	return n, nil
+}
+
+// Keep lets the next Look find an event, also that of a wait that is on.
+func (k *Kqueue) Keep(event sys.Kevent) {
+	k.Forget(event.Ident, event.Filter)
+	k.kept, k.Kept = append(k.kept, event), true
+	k.Kick()
+}
+
+// Forget forgets an event that is kept.
+func (k *Kqueue) Forget(ident uint64, filter int16) {
+	k.kept = slices.DeleteFunc(k.kept, func(e sys.Kevent) bool { return e.Ident == ident && e.Filter == filter })
 }
 
 func (k *Kqueue) bounded(room int) int {

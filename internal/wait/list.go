@@ -221,4 +221,5 @@ func (l *List) keep(pos, fd int, revents uint16) {
 		l.Kept = true
 	}
 	l.kept[pos] = revents
+	l.Kick()
 }

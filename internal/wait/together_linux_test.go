@@ -101,10 +101,9 @@ var gatherings = []struct {
 	join  func(ticket *wait.Ticket, fd int) bool
 	leave func(*wait.Ticket)
 	size  func() int
-	run   string
 }{
-	{"lot", func(ticket *wait.Ticket, fd int) bool { return joinLot(ticket, sys.In, fd) }, wait.LeaveLot, wait.InLot, "(*lot).run"},
-	{"crowd", wait.TheCrowd.Join, func(ticket *wait.Ticket) { wait.TheCrowd.Leave(ticket) }, wait.TheCrowd.Size, "(*crowd).run"},
+	{"lot", func(ticket *wait.Ticket, fd int) bool { return joinLot(ticket, sys.In, fd) }, wait.LeaveLot, wait.InLot},
+	{"crowd", wait.TheCrowd.Join, func(ticket *wait.Ticket) { wait.TheCrowd.Leave(ticket) }, wait.TheCrowd.Size},
 }
 
 func joinLot(ticket *wait.Ticket, events uint16, fds ...int) bool {
@@ -177,40 +176,38 @@ func TestTicketsComeAndGo(t *testing.T) {
 	}
 }
 
-func TestTicketsOfReusedDescriptor(t *testing.T) {
+func TestLotNumberReused(t *testing.T) {
 	const farAway = 500 // from the numbers that the process, or an emulator that runs it, gets for other files
-	for _, g := range gatherings {
-		for _, alive := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, first file alive: %t", g.name, alive), func(t *testing.T) {
-				testkit.NoLeaks(t)
-				r1, w1 := testkit.Pipe(t)
-				fd := testkit.Dup(t, r1, farAway)
-				if !alive {
-					testkit.Close(t, r1)
-				}
-				r2, w2 := testkit.Pipe(t)
-				first, second, other := wait.NewTicket(), wait.NewTicket(), wait.NewTicket()
-				g.join(first, fd)
-				asleep(t, g.run)
-				g.join(other, w1) // which becomes ready when the reader is closed, and not before
-				testkit.Close(t, fd)
-				if again := testkit.Dup(t, r2, farAway); again != fd {
-					t.Fatalf("descriptor is %d, want %d", again, fd)
-				}
-				if !g.join(second, fd) {
-					t.Fatal("a ticket cannot join")
-				}
-				testkit.Write(t, w2, "x")
-				called(t, second)
-				if !alive {
-					called(t, other)
-				}
-				for _, ticket := range []*wait.Ticket{first, second, other} {
-					g.leave(ticket)
-				}
-				empty(t, g.size)
-			})
-		}
+	for _, alive := range []bool{false, true} {
+		t.Run(fmt.Sprintf("first file alive: %t", alive), func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r1, w1 := testkit.Pipe(t)
+			fd := testkit.Dup(t, r1, farAway)
+			if !alive {
+				testkit.Close(t, r1)
+			}
+			r2, w2 := testkit.Pipe(t)
+			first, second, other := wait.NewTicket(), wait.NewTicket(), wait.NewTicket()
+			joinLot(first, sys.In, fd)
+			asleep(t, "(*lot).run")
+			joinLot(other, sys.In, w1) // which becomes ready when the reader is closed, and not before
+			testkit.Close(t, fd)
+			if again := testkit.Dup(t, r2, farAway); again != fd {
+				t.Fatalf("descriptor is %d, want %d", again, fd)
+			}
+			if !joinLot(second, sys.In, fd) {
+				t.Fatal("a ticket cannot join")
+			}
+			testkit.Write(t, w2, "x")
+			called(t, second)
+			if !alive {
+				called(t, other)
+			}
+			for _, ticket := range []*wait.Ticket{first, second, other} {
+				wait.LeaveLot(ticket)
+			}
+			empty(t, wait.InLot)
+		})
 	}
 }
 

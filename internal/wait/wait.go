@@ -5,7 +5,6 @@ package wait
 import (
 	"context"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -258,14 +257,6 @@ var Force atomic.Int32
 
 // threads is the number of goroutines that hold a thread in the kernel.
 var threads atomic.Int32
-
-// few reports whether so few waits hold a thread that one more may, where it could share one: about one for each processor.
-func few() bool { return threads.Load() < int32(max(2, runtime.NumCPU())) }
-
-// inBubble reports whether a wait until a deadline is in a bubble of testing/synctest.
-func inBubble(deadline sys.Deadline) bool {
-	return deadline.InBubble() || deadline == sys.Never && sys.InBubble()
-}
 
 // enter begins a block.
 func (w *Waits) enter(way Way) {
