@@ -22,8 +22,8 @@ type DevpollEvent = PollEvent
 // of them occupies a thread. A change takes effect on waits that are on. After Close, every method but Closed returns an error
 // that is os.ErrClosed.
 //
-// A descriptor that is closed stays in the set: it is reported with POLLNVAL until it is unregistered. If another file gets its
-// number before that, events of this file may be reported.
+// A descriptor that is closed stays in the set: it may be reported with POLLNVAL, or not at all, until it is unregistered. If another
+// file gets its number, that file's events may be reported, or not.
 //
 // Besides its own descriptor a Devpoll has two of a pipe, which ends waits. The descriptor of a Devpoll cannot be waited for, and
 // is of no use to a child process.

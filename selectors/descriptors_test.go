@@ -133,7 +133,7 @@ func TestGhostBeforeOthers(t *testing.T) {
 func TestGhostDuringSelect(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
 		if !k.forgets {
-			t.Skip("a descriptor that is closed ends the wait")
+			t.Skip("a descriptor that is closed may end the wait")
 		}
 		r, w := testkit.Pipe(t)
 		register(t, sel, r, read, nil)

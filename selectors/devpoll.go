@@ -13,8 +13,8 @@ import (
 // DevpollSelector waits with /dev/poll, and holds a thread meanwhile. It mirrors Python's selectors.DevpollSelector. It exists on
 // Solaris and illumos, where nobody has tried it: see [pyselect.Devpoll].
 //
-// Regular files are always ready. An object that is closed while registered is reported as ready until it is unregistered. If
-// another file gets its number before that, events of this file may be reported.
+// Regular files are always ready. An object that is closed while registered may be reported as ready, or not at all, until it is
+// unregistered. If another file gets its number, that file's events may be reported, or not.
 type DevpollSelector struct {
 	base
 	devpoll devpollSet

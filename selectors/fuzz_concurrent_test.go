@@ -148,7 +148,7 @@ func FuzzConcurrent(f *testing.F) {
 		for _, key := range keys {
 			slot := key.Fd - lowest
 			m.entries = append(m.entries, &entry{key, slot, world.File(slot), world.Generation(slot)})
-			if k.forgets && world.File(slot) == nil {
+			if k.kernel && world.File(slot) == nil {
 				m.entries[len(m.entries)-1].generation = -1 // it was open when it was registered
 			}
 		}

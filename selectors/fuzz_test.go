@@ -101,10 +101,10 @@ func (m *model) remove(gone *entry) {
 	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool { return e == gone })
 }
 
-// isDetached reports whether the descriptor has been closed since the kernel took it into its set. It stays there as long
-// as a duplicate is open, but need not.
+// isDetached reports whether the descriptor has been closed since the kernel took it into its set. The file stays there as long as
+// a duplicate is open, but need not. A kernel that does not forget what is closed may look at the number instead, or not.
 func (m *model) isDetached(e *entry) bool {
-	return m.forgets && e.generation != m.world.Generation(e.slot)
+	return m.kernel && e.generation != m.world.Generation(e.slot)
 }
 
 func (m *model) wantKey(key *selectors.SelectorKey, want selectors.SelectorKey) {
@@ -157,7 +157,7 @@ func (m *model) modify(obj any, events selectors.Event, data int) {
 	switch {
 	case m.kernel && changes && m.world.File(e.slot) == nil:
 		m.want("Modify", err, errBadFd)
-	case m.isDetached(e) && changes:
+	case m.forgets && m.isDetached(e) && changes:
 		// The kernel may have it or not.
 	default:
 		m.want("Modify", err, nil)
@@ -200,7 +200,9 @@ func (m *model) readiness() (must, may []selectors.Ready, bad int) {
 	for _, e := range m.entries {
 		file, to := m.world.File(e.slot), &must
 		if m.isDetached(e) {
-			file, to = e.file, &may
+			if to = &may; m.forgets {
+				file = e.file
+			}
 		}
 		var ready selectors.Event
 		switch {

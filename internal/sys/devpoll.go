@@ -42,8 +42,12 @@ func DevpollRemove(devpoll, fd int) error {
 }
 
 // DevpollWait waits until a descriptor is ready or the deadline has passed, whatever signals arrive, and returns how many entries
-// of found it has filled. The next call begins with what had no room. A descriptor that has been closed is POLLNVAL; if another
-// file has its number, that file may be reported. A wait of a millisecond or more takes a tick of the kernel's clock at least.
+// of found it has filled. The next call begins with what had no room. A wait of a millisecond or more takes a tick of the kernel's
+// clock at least.
+//
+// When the kernel has found nothing at a descriptor, it does not look there again until that file has an event, and to close one
+// descriptor of several is none. So one that has been closed may be POLLNVAL, or never reported. If another file has its number, that
+// file may be reported, or not.
 func DevpollWait(devpoll int, found []PollFd, deadline Deadline) (int, error) {
 	return inMilliseconds(deadline, func(ms int) (int, error) {
 		n, err := pollDevpoll(devpoll, found, ms)
