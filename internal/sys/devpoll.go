@@ -22,13 +22,17 @@ func OpenDevpoll() (int, error) { return openDevpoll() }
 // DevpollWait: Solaris lets the change wait for the end of that, and a signal ends this wait, so that nothing is changed and there
 // is no error.
 func DevpollPut(devpoll, fd int, events uint16) error {
-	entry := Entry(fd, events)
-	// The kernel adds events to those that it has, and Solaris goes on to wait for a file that was closed and had the same number. So
-	// the descriptor is removed before. But illumos does not remove one that was not open when it was put into the set, so that
-	// its events would stay. So it is put there before that.
-	err := writeDevpoll(devpoll, []PollFd{entry, Entry(fd, pollRemove), entry})
+	// That it is not open is no error to the kernel, which then never reports it, even if another goroutine opens it right after that.
+	err := Probe(fd)
 	if err == nil {
-		err = Probe(fd) // that it is not open is no error to the kernel, which then never reports it
+		// The kernel adds events to those that it has, and Solaris goes on to wait for a file that was closed and had the same number.
+		// So the descriptor is removed before. But illumos does not remove one that was not open when it was put into the set, so
+		// that its events would stay. So it is put there before that.
+		entry := Entry(fd, events)
+		err = writeDevpoll(devpoll, []PollFd{entry, Entry(fd, pollRemove), entry})
+	}
+	if err == nil {
+		err = Probe(fd) // it may have been closed meanwhile
 	}
 	if err != nil {
 		DevpollRemove(devpoll, fd)

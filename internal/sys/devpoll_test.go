@@ -71,6 +71,33 @@ func TestDevpoll(t *testing.T) {
 	wantFound(t, devpoll, 9, revents(first, sys.Out))
 }
 
+// A descriptor that is opened while it is put is refused or in the set, and not there as one that is never reported.
+func TestDevpollPutDuringOpen(t *testing.T) {
+	testkit.NoLeaks(t)
+	ready := testkit.Readable(t)
+	fd := testkit.ClosedFd(t, 100)
+	devpoll := newDevpoll(t)
+	for range 5000 {
+		opened := make(chan struct{})
+		go func() {
+			defer close(opened)
+			unix.Dup2(ready, fd)
+		}()
+		err := sys.DevpollPut(devpoll, fd, sys.In)
+		<-opened
+		if err == nil {
+			wantFound(t, devpoll, 9, revents(fd, sys.In))
+		} else {
+			wantFound(t, devpoll, 9)
+		}
+		check(t, sys.DevpollRemove(devpoll, fd))
+		check(t, unix.Close(fd))
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 func TestDevpollSleeps(t *testing.T) {
 	_, idle := sockets(t)
 	for name, devpoll := range map[string]int{"nothing": newDevpoll(t), "something": newDevpoll(t, sys.Entry(idle, sys.In|sys.Out))} {
