@@ -108,9 +108,11 @@ func (d *Devpoll) Found(n int, blocked bool) []sys.PollFd {
 // Look implements Set.
 func (d *Devpoll) Look(room int) (n int, err error) {
 	d.looked = d.resize(d.looked, room)
-	for range 2 {
+	// The waker may take the only place. The next look begins behind it, unless a Sleep has found something in between: but a Sleep
+	// ends with that, and no other one begins before this Look has ended.
+	for range 3 {
 		n, err = sys.DevpollWait(d.fd, d.looked, sys.Now)
-		if !d.isWaker(d.looked[:n]) { // which took the only place perhaps; the next look begins behind it
+		if !d.isWaker(d.looked[:n]) {
 			break
 		}
 	}

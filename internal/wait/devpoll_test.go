@@ -72,3 +72,31 @@ func TestDevpollWokenWithLittleRoom(t *testing.T) {
 	}
 	d.Disarm(true)
 }
+
+// A Look with room for one finds what is ready beside the waker, although a Sleep may move the place at which the kernel goes on.
+func TestDevpollLooksDuringSleep(t *testing.T) {
+	testkit.NoLeaks(t)
+	d, err := wait.NewDevpoll() // with descriptors below that of r
+	testkit.Check(t, err)
+	defer d.Release()
+	r := testkit.Readable(t)
+	testkit.Check(t, d.Put(r, sys.In))
+	d.Wake()
+	for range 2000 {
+		d.Arm(1)
+		sleep := testkit.Go(t, func() {
+			if _, err := d.Sleep(sys.Never); err != nil {
+				t.Error(err)
+			}
+		})
+		for range 10 {
+			n, err := d.Look(1)
+			testkit.Check(t, err)
+			if f := d.Found(n, false); len(f) != 1 || int(f[0].Fd) != r {
+				t.Fatalf("found %v, want fd %d", f, r)
+			}
+		}
+		sleep.Wait()
+	}
+	d.Disarm(true)
+}
