@@ -17,17 +17,17 @@ import (
 // A wait holds a thread. Nothing can change the set as long as it does: so a change ends the block that is on.
 type Devpoll struct {
 	Waits
-	fd       int
-	cleanup  runtime.Cleanup
-	waker    *sys.Waker     // in the set
-	numbers  map[int]uint64 // descriptor that is in the set to the number of its last change
-	changes  uint64
-	sleeping sync.Mutex // held during Sleep, and during a change
-	looked   []sys.PollFd
+	fd         int
+	cleanup    runtime.Cleanup
+	waker      *sys.Waker     // in the set
+	changes    uint64         // how many there were
+	lastChange map[int]uint64 // descriptor that is in the set to the number of its last change
+	sleeping   sync.Mutex     // held during Sleep, and during a change
+	looked     []sys.PollFd
 
 	// Of the block that is on.
-	found []sys.PollFd
-	state uint64 // the number of the last change before
+	found      []sys.PollFd
+	lastBefore uint64 // the number of the last change before
 }
 
 // NewDevpoll returns an empty Devpoll.
@@ -41,7 +41,7 @@ func NewDevpoll() (*Devpoll, error) {
 		waker.Close()
 		return nil, err
 	}
-	d := &Devpoll{fd: fd, waker: waker, numbers: make(map[int]uint64)}
+	d := &Devpoll{fd: fd, waker: waker, lastChange: make(map[int]uint64)}
 	d.cleanup = runtime.AddCleanup(d, func(fd int) { unix.Close(fd) }, fd)
 	d.Init(d)
 	if err := sys.DevpollPut(fd, waker.Fd(), sys.In); err != nil {
@@ -69,21 +69,23 @@ func (d *Devpoll) Put(fd int, events uint16) error {
 	d.interrupt()
 	defer d.sleeping.Unlock()
 	err := sys.DevpollPut(d.fd, fd, events)
-	d.changes++
-	if d.numbers[fd] = d.changes; err != nil {
-		delete(d.numbers, fd)
+	if err == nil {
+		d.changes++
+		d.lastChange[fd] = d.changes
+	} else {
+		delete(d.lastChange, fd)
 	}
 	return err
 }
 
 // Remove removes a descriptor, which need not be in the set.
 func (d *Devpoll) Remove(fd int) error {
-	if _, ok := d.numbers[fd]; !ok {
+	if _, ok := d.lastChange[fd]; !ok {
 		return nil
 	}
 	d.interrupt()
 	defer d.sleeping.Unlock()
-	delete(d.numbers, fd)
+	delete(d.lastChange, fd)
 	return sys.DevpollRemove(d.fd, fd)
 }
 
@@ -95,13 +97,13 @@ func (d *Devpoll) interrupt() {
 
 // Found returns what the last Look has found, or the last block, but nothing that has been changed since the block began.
 func (d *Devpoll) Found(n int, blocked bool) []sys.PollFd {
-	found, state := d.looked, d.changes
+	found, last := d.looked, d.changes
 	if blocked {
-		found, state = d.found, d.state
+		found, last = d.found, d.lastBefore
 	}
 	return slices.DeleteFunc(found[:n], func(f sys.PollFd) bool {
-		change, ok := d.numbers[int(f.Fd)]
-		return !ok || change > state // the waker is not ok
+		change, ok := d.lastChange[int(f.Fd)]
+		return !ok || change > last // the waker is not ok
 	})
 }
 
@@ -121,7 +123,7 @@ func (d *Devpoll) Look(room int) (n int, err error) {
 
 // resize returns a buffer with as much room as is needed.
 func (d *Devpoll) resize(found []sys.PollFd, room int) []sys.PollFd {
-	n := min(room, len(d.numbers)+1) // with the waker
+	n := min(room, len(d.lastChange)+1) // with the waker
 	return slices.Grow(found[:0], n)[:n]
 }
 
@@ -133,7 +135,7 @@ func (d *Devpoll) isWaker(found []sys.PollFd) bool {
 func (d *Devpoll) Watch() bool { return true }
 
 // Arm implements Set.
-func (d *Devpoll) Arm(room int) { d.found, d.state = d.resize(d.found, room), d.changes }
+func (d *Devpoll) Arm(room int) { d.found, d.lastBefore = d.resize(d.found, room), d.changes }
 
 // Sleep implements Set.
 func (d *Devpoll) Sleep(deadline sys.Deadline) (n int, err error) {
