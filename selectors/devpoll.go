@@ -71,10 +71,11 @@ func (d *devpollSet) remove(fd int) {
 }
 
 func (d *devpollSet) report(dst []Ready, _, n int, blocked bool) ([]Ready, error) {
+	found := d.dp.Found(n, blocked)
 	if dst == nil {
-		dst = make([]Ready, 0, n)
+		dst = make([]Ready, 0, len(found))
 	}
-	for _, f := range d.dp.Found(n, blocked) {
+	for _, f := range found {
 		key := d.find(int(f.Fd))
 		dst = append(dst, Ready{key, readyEvents(uint32(uint16(f.Revents)), unix.POLLIN, unix.POLLOUT) & key.Events})
 	}
