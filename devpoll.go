@@ -116,7 +116,7 @@ func (d *Devpoll) Unregister(fd any) error {
 // mirrors devpoll.poll.
 //
 // A timeout of zero does not wait; [Forever] and any negative one wait without end, so that a time.Until that has passed
-// must not be given as it is. Python takes milliseconds here.
+// must not be given as it is. Python takes milliseconds here, and less than -1 is an OverflowError there.
 //
 // The error is os.ErrClosed if the Devpoll is closed, also in the meantime, and otherwise an errno.
 func (d *Devpoll) Poll(timeout time.Duration) ([]DevpollEvent, error) {

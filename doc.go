@@ -18,7 +18,8 @@
 // A timeout is a [time.Duration] where Python has seconds or milliseconds. [Forever] is None. If nothing becomes ready, a wait
 // ends when its timeout is over, never earlier, whatever signals arrive. It ends later only by what the kernel's timers and the
 // scheduler need, even if the timeout is very short. A timeout of zero looks and does not wait. A negative timeout is an error in
-// Select and Kqueue, and waits for ever in Poll, Epoll and Devpoll, as in Python.
+// Select and Kqueue, and waits for ever in Poll and Epoll, as in Python. It waits for ever in Devpoll too, where Python has an
+// OverflowError for less than -1 millisecond.
 //
 // # Waiting
 //
