@@ -25,6 +25,8 @@ type DevpollEvent = PollEvent
 // A descriptor that is closed stays in the set: it may be reported with POLLNVAL, or not at all, until it is unregistered. If another
 // file gets its number, that file's events may be reported, or not.
 //
+// On illumos, a wait with a timeout of a millisecond or more takes a tick of the kernel's clock at least, by default 10 milliseconds.
+//
 // Besides its own descriptor a Devpoll has two of a pipe, which ends waits. The descriptor of a Devpoll cannot be waited for, and
 // is of no use to a child process.
 type Devpoll struct {

@@ -15,6 +15,8 @@ import (
 //
 // Regular files are always ready. An object that is closed while registered may be reported as ready, or not at all, until it is
 // unregistered. If another file gets its number, that file's events may be reported, or not.
+//
+// On illumos, a wait with a timeout of a millisecond or more takes a tick of the kernel's clock at least, by default 10 milliseconds.
 type DevpollSelector struct {
 	base
 	devpoll devpollSet
