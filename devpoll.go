@@ -81,7 +81,7 @@ func (d *Devpoll) Register(fd any, eventmask PollMask) error {
 	return d.put("devpoll.register", fd, eventmask)
 }
 
-// Modify is Register by another name, as in Python, where it unregisters and registers a descriptor. It mirrors devpoll.modify.
+// Modify does what Register does. Python's modify unregisters and registers. It mirrors devpoll.modify.
 func (d *Devpoll) Modify(fd any, eventmask PollMask) error {
 	return d.put("devpoll.modify", fd, eventmask)
 }
