@@ -13,10 +13,10 @@ import (
 	"github.com/pyselect/pyselect/internal/wait"
 )
 
-// A PollMask is a set of events of a [Poll].
+// A PollMask is a set of events of a Poll or a Devpoll.
 type PollMask uint16
 
-// Events of a Poll.
+// Events of a Poll or a Devpoll.
 const (
 	POLLIN     PollMask = unix.POLLIN    // readable
 	POLLPRI    PollMask = unix.POLLPRI   // urgent data
