@@ -101,7 +101,7 @@ func TestObjectsAreKeptAlive(t *testing.T) {
 // The kernel may report only once that the reading end of a pipe is closed.
 func TestHangUpDuringSelect(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
-		needBrokenPipes(t, k)
+		k.needsBrokenPipes(t, true)
 		for range 50 {
 			r, w := testkit.Pipe(t)
 			testkit.Fill(t, w)
@@ -118,8 +118,8 @@ func TestHangUpDuringSelect(t *testing.T) {
 // The writing end of a pipe without a reader is ready, as long as it is registered for that.
 func TestBrokenPipe(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
-		needBrokenPipes(t, k)
 		for _, late := range []bool{false, true} { // the reader closes before the writer is registered, or after
+			k.needsBrokenPipes(t, late)
 			r, w := testkit.Pipe(t)
 			testkit.Fill(t, w)
 			idle, _ := testkit.Socketpair(t)
@@ -171,7 +171,7 @@ func TestBrokenPipe(t *testing.T) {
 // A pipe that comes and goes leaves nothing behind that hides other events.
 func TestBrokenPipeComesAndGoes(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
-		needBrokenPipes(t, k)
+		k.needsBrokenPipes(t, false)
 		a, b := testkit.Socketpair(t)
 		testkit.Write(t, b, "x")
 		register(t, sel, a, read, nil)
@@ -198,7 +198,7 @@ func TestBrokenPipeComesAndGoes(t *testing.T) {
 // What has had no room is reported later, also what the kernel says only once.
 func TestBrokenPipesInSmallBuffer(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
-		needBrokenPipes(t, k)
+		k.needsBrokenPipes(t, true)
 		const n = 5
 		var readers []int
 		for range n {
@@ -222,15 +222,6 @@ func TestBrokenPipesInSmallBuffer(t *testing.T) {
 			t.Errorf("%d are reported, want %d", len(seen), n)
 		}
 	})
-}
-
-func needBrokenPipes(t *testing.T, k kind) {
-	if k.name == selectKind.name {
-		testkit.NotOn(t, "dragonfly", "news of a pipe without a reader in select(2)")
-	}
-	if k.kernel {
-		testkit.NotOn(t, "netbsd", "news of a full pipe without a reader in kqueue(2)")
-	}
 }
 
 // Where poll(2) is a kqueue inside, it says of files that a kqueue refuses that they are not open.

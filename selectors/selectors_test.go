@@ -60,6 +60,18 @@ func (k kind) blocking(way wait.Way, name string) kind {
 	return k
 }
 
+// needsBrokenPipes skips the test where the kernel does not report the writing end of a pipe without a reader, or not if the pipe was
+// full when it was registered.
+func (k kind) needsBrokenPipes(t *testing.T, full bool) {
+	t.Helper()
+	if k.name == selectKind.name {
+		testkit.NotOn(t, "dragonfly", "news of a pipe without a reader in select(2)")
+	}
+	if k.kernel && full {
+		testkit.NotOn(t, "netbsd", "news of a full pipe that loses its reader in kqueue(2)")
+	}
+}
+
 // each runs a test with an empty selector of every kind.
 func each(t *testing.T, test func(t *testing.T, sel selectors.BaseSelector, k kind)) {
 	for _, k := range kinds {
@@ -422,7 +434,7 @@ func TestSelect(t *testing.T) {
 func TestHangUp(t *testing.T) {
 	for _, events := range []selectors.Event{read, write, read | write} {
 		t.Run(events.String(), func(t *testing.T) {
-			each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+			each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
 				a, b := testkit.Socketpair(t)
 				testkit.Close(t, b)
 				register(t, sel, a, events, nil)
@@ -435,6 +447,7 @@ func TestHangUp(t *testing.T) {
 					register(t, sel, r, read, nil)
 					selects(t, sel, pyselect.Forever, r, read)
 				} else {
+					k.needsBrokenPipes(t, true)
 					testkit.Fill(t, w)
 					register(t, sel, w, write, nil)
 					testkit.Close(t, r)
