@@ -624,7 +624,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	wantError(t, err, unix.EMFILE, "select.epoll:")
 	for range 2 {
 		_, err = p.Poll(pyselect.Forever)
-		wantError(t, err, unix.EINVAL, "poll.poll") // more descriptors than the limit
+		wantError(t, err, unix.EINVAL, "poll.poll", "1 descriptors, want no more than 0")
 	}
 
 	restore()

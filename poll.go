@@ -64,7 +64,7 @@ type PollEvent struct {
 // # macOS notes
 //
 // By the system's sources, and not tried: poll(2) is a kqueue inside, so that a device that a kqueue refuses, such as a terminal, is
-// POLLNVAL at once; only Select takes it. More than 10,240 descriptors are unix.EINVAL.
+// POLLNVAL at once; only Select takes it. More than 10,240 descriptors are unix.EINVAL, and the error says so.
 type Poll struct {
 	list    wait.List // its lock is for what is below, too
 	polling bool

@@ -17,7 +17,7 @@ func Poll(fds []PollFd, deadline Deadline) (int, error) {
 		switch {
 		case errno == syscall.EINTR:
 		case errno != 0:
-			return 0, errno
+			return 0, tooMany(len(fds), errno)
 		case n > 0 || left == 0 || deadline.Left() == 0:
 			return n, nil
 		}

@@ -17,7 +17,8 @@ const (
 // Poll wraps poll(2). It waits until a descriptor is ready or the deadline has passed, whatever signals arrive, and returns
 // the number of entries that have revents.
 func Poll(fds []PollFd, deadline Deadline) (int, error) {
-	return inMilliseconds(deadline, func(ms int) (int, error) { return unix.Poll(fds, ms) })
+	n, err := inMilliseconds(deadline, func(ms int) (int, error) { return unix.Poll(fds, ms) })
+	return n, tooMany(len(fds), err)
 }
 
 var sleep = Sleep

@@ -2,7 +2,12 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
 
 // A PollFd is a descriptor, what to wait for, and what has been found, as poll(2) takes it.
 type PollFd = unix.PollFd
@@ -29,6 +34,23 @@ func WithFd(f PollFd, fd int) PollFd {
 
 // SetFound says what has been found.
 func SetFound(f *PollFd, revents uint16) { set(&f.Revents, revents) }
+
+// tooMany names the limit, if poll(2) has refused so many entries: it takes as many as the process may have descriptors, and on macOS
+// never more than OPEN_MAX.
+func tooMany(entries int, err error) error {
+	var limit unix.Rlimit
+	if err != unix.EINVAL || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return err
+	}
+	most := uint64(limit.Cur)
+	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
+		most = min(most, 10240)
+	}
+	if uint64(entries) <= most {
+		return err
+	}
+	return fmt.Errorf("%d descriptors, want no more than %d: %w", entries, most, err)
+}
 
 // set and setBits are generic because AIX has unsigned events, unlike the others.
 func set[E int16 | uint16](p *E, events uint16) { *p = E(events) }
