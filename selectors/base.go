@@ -169,6 +169,16 @@ func (s *base) Wakeup() error {
 	return nil
 }
 
+// descriptor returns the descriptor of a selector that has one, which is what fd returns.
+func (s *base) descriptor(fd func() int) (int, error) {
+	s.waits.Lock()
+	defer s.waits.Unlock()
+	if s.waits.Closed() {
+		return -1, opError("selectors.fileno", -1, os.ErrClosed)
+	}
+	return fd(), nil
+}
+
 // Close releases the selector's resources and ends all waits, see [BaseSelector].
 func (s *base) Close() error {
 	return opError("selectors.close", -1, s.waits.Close(s.set.close))

@@ -3,8 +3,6 @@
 package selectors
 
 import (
-	"os"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/wait"
@@ -36,14 +34,7 @@ func NewDevpollSelector() (*DevpollSelector, error) {
 // Fileno returns the descriptor of /dev/poll, which cannot be waited for. It mirrors DevpollSelector.fileno.
 //
 // The error is os.ErrClosed.
-func (s *DevpollSelector) Fileno() (int, error) {
-	s.waits.Lock()
-	defer s.waits.Unlock()
-	if s.waits.Closed() {
-		return -1, opError("selectors.fileno", -1, os.ErrClosed)
-	}
-	return s.devpoll.dp.Fd(), nil
-}
+func (s *DevpollSelector) Fileno() (int, error) { return s.descriptor(s.devpoll.dp.Fd) }
 
 // A devpollSet implements keySet.
 type devpollSet struct {

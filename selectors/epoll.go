@@ -4,7 +4,6 @@ package selectors
 
 import (
 	"errors"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -38,14 +37,7 @@ func NewEpollSelector() (*EpollSelector, error) {
 // descriptor was closed and unregistered, but a duplicate of it lives on. It mirrors EpollSelector.fileno.
 //
 // The error is os.ErrClosed.
-func (s *EpollSelector) Fileno() (int, error) {
-	s.waits.Lock()
-	defer s.waits.Unlock()
-	if s.waits.Closed() {
-		return -1, opError("selectors.fileno", -1, os.ErrClosed)
-	}
-	return s.epoll.ep.Fd(), nil
-}
+func (s *EpollSelector) Fileno() (int, error) { return s.descriptor(s.epoll.ep.Fd) }
 
 // An epollSet implements keySet.
 type epollSet struct {

@@ -5,7 +5,6 @@ package selectors
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -40,14 +39,7 @@ func NewKqueueSelector() (*KqueueSelector, error) {
 // Fileno returns the descriptor of the kqueue. It mirrors KqueueSelector.fileno.
 //
 // The error is os.ErrClosed.
-func (s *KqueueSelector) Fileno() (int, error) {
-	s.waits.Lock()
-	defer s.waits.Unlock()
-	if s.waits.Closed() {
-		return -1, opError("selectors.fileno", -1, os.ErrClosed)
-	}
-	return s.kqueue.kq.Fd(), nil
-}
+func (s *KqueueSelector) Fileno() (int, error) { return s.descriptor(s.kqueue.kq.Fd) }
 
 // A kqueueSet implements keySet. A kqueue forgets a descriptor that is closed, even if a duplicate of it lives on.
 type kqueueSet struct {
