@@ -203,23 +203,8 @@ func TestDevpollSmallBuffer(t *testing.T) {
 
 func TestDevpollManyDescriptors(t *testing.T) {
 	testkit.NoLeaks(t)
-	const n = 3000
-	testkit.NeedFds(t, n+100)
-	idle, _ := testkit.Pipe(t)
-	ready := testkit.Readable(t)
 	d := testkit.NewDevpoll(t)
-	var want []int
-	for i := range n {
-		of := idle
-		if i%10 == 5 {
-			of = ready
-		}
-		fd := testkit.Dup(t, of, 0)
-		check(t, d.Register(fd, pyselect.POLLIN))
-		if of == ready {
-			want = append(want, fd)
-		}
-	}
+	want := registerMany(t, 3000, 10, d.Register)
 	wantDevpoll(t, d, testkit.PollIn(want...)...)
 }
 
@@ -386,22 +371,8 @@ func TestDevpollConcurrently(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for range 4 {
-		all.Go(func() {
-			for {
-				if _, err := d.Poll(time.Millisecond); err != nil {
-					wantError(t, err, os.ErrClosed)
-					return
-				}
-			}
-		})
-	}
-	for range 2 {
-		all.Go(func() {
-			if err := d.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
+	closeDuringWaits(t, func() error {
+		_, err := d.Poll(time.Millisecond)
+		return err
+	}, d.Close)
 }

@@ -467,25 +467,10 @@ func TestEpollConcurrently(t *testing.T) {
 			})
 		}
 		all.Wait()
-
-		for range 4 {
-			all.Go(func() {
-				for {
-					if _, err := e.Poll(time.Millisecond, -1); err != nil {
-						wantError(t, err, os.ErrClosed)
-						return
-					}
-				}
-			})
-		}
-		for range 2 {
-			all.Go(func() {
-				if err := e.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		all.Wait()
+		closeDuringWaits(t, func() error {
+			_, err := e.Poll(time.Millisecond, -1)
+			return err
+		}, e.Close)
 	})
 }
 

@@ -5,6 +5,7 @@ package pyselect_test
 import (
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -94,4 +95,28 @@ func idleSocket(t testing.TB) int {
 	fd, _ := testkit.Socketpair(t)
 	testkit.Fill(t, fd)
 	return fd
+}
+
+// closeDuringWaits lets several goroutines wait again and again, until several others have closed what they wait for.
+func closeDuringWaits(t *testing.T, wait, closing func() error) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for {
+				if err := wait(); err != nil {
+					wantError(t, err, os.ErrClosed)
+					return
+				}
+			}
+		})
+	}
+	for range 2 {
+		all.Go(func() {
+			if err := closing(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -446,6 +446,16 @@ func TestKqueueClose(t *testing.T) {
 	})
 }
 
+func TestKqueueCloseDuringWaits(t *testing.T) {
+	eachWay(t, func(t *testing.T) {
+		k := newKqueue(t)
+		closeDuringWaits(t, func() error {
+			_, err := k.Control(nil, 1, time.Millisecond)
+			return err
+		}, k.Close)
+	})
+}
+
 // A change takes effect on waits that are on, and each has its own timeout.
 func TestKqueueSeveralWaiters(t *testing.T) {
 	eachWay(t, func(t *testing.T) {

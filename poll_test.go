@@ -303,25 +303,30 @@ func TestPollIntoAfterChange(t *testing.T) {
 	wantPollInto(t, p, 1, []int{a}, []int{a})
 }
 
-func TestPollManyDescriptors(t *testing.T) {
-	testkit.NoLeaks(t)
-	const n = 5000
+// registerMany registers n descriptors for POLLIN, and returns those that are ready, which are one of so many.
+func registerMany(t *testing.T, n, oneOf int, register func(fd any, mask pyselect.PollMask) error) (readable []int) {
+	t.Helper()
 	testkit.NeedFds(t, n+100)
 	idle, _ := testkit.Pipe(t)
 	ready := testkit.Readable(t)
-	p := pyselect.NewPoll()
-	var want []int
 	for i := range n {
 		of := idle
-		if i%1000 == 500 {
+		if i%oneOf == oneOf/2 {
 			of = ready
 		}
 		fd := testkit.Dup(t, of, 0)
-		check(t, p.Register(fd, pyselect.POLLIN))
+		check(t, register(fd, pyselect.POLLIN))
 		if of == ready {
-			want = append(want, fd)
+			readable = append(readable, fd)
 		}
 	}
+	return readable
+}
+
+func TestPollManyDescriptors(t *testing.T) {
+	testkit.NoLeaks(t)
+	p := pyselect.NewPoll()
+	want := registerMany(t, 5000, 1000, p.Register)
 	testkit.WantPoll(t, p, testkit.PollIn(want...)...)
 }
 

@@ -50,15 +50,22 @@ func TestDevpollChangedDuringBlock(t *testing.T) {
 	equal(t, "found by a Look", found(n, false), []int{a, b, c})
 }
 
+// wokenDevpoll returns a Devpoll whose waker is ready, and behind that a descriptor.
+func wokenDevpoll(t *testing.T) (d *wait.Devpoll, ready int) {
+	t.Helper()
+	testkit.NoLeaks(t)
+	d, err := wait.NewDevpoll() // with descriptors below the other one
+	testkit.Check(t, err)
+	t.Cleanup(func() { d.Release() })
+	ready = testkit.Readable(t)
+	testkit.Check(t, d.Put(ready, sys.In))
+	d.Wake()
+	return d, ready
+}
+
 // The waker does not take the only place.
 func TestDevpollWokenWithLittleRoom(t *testing.T) {
-	testkit.NoLeaks(t)
-	d, err := wait.NewDevpoll() // with descriptors below that of r
-	testkit.Check(t, err)
-	defer d.Release()
-	r := testkit.Readable(t)
-	testkit.Check(t, d.Put(r, sys.In))
-	d.Wake()
+	d, r := wokenDevpoll(t)
 	d.Arm(1)
 	if n, err := d.Sleep(sys.Never); n != -1 || err != nil {
 		t.Errorf("Sleep has found %d, %v, want that a Look has to", n, err)
@@ -75,13 +82,7 @@ func TestDevpollWokenWithLittleRoom(t *testing.T) {
 
 // A Look with room for one finds what is ready beside the waker, although a Sleep may move the place at which the kernel goes on.
 func TestDevpollLooksDuringSleep(t *testing.T) {
-	testkit.NoLeaks(t)
-	d, err := wait.NewDevpoll() // with descriptors below that of r
-	testkit.Check(t, err)
-	defer d.Release()
-	r := testkit.Readable(t)
-	testkit.Check(t, d.Put(r, sys.In))
-	d.Wake()
+	d, r := wokenDevpoll(t)
 	for range 2000 {
 		d.Arm(1)
 		sleep := testkit.Go(t, func() {
