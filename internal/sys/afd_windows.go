@@ -1,0 +1,253 @@
+package sys
+
+import (
+	"math"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// \Device\Afd is the driver beneath Winsock. What select asks it for can be asked for without waiting: the answer arrives at a
+// completion port. Neither the request nor its structures are documented by Microsoft. They are as wepoll, libuv, mio and polling
+// use them.
+
+const ioctlAfdPoll = 0x00012024
+
+// The events of a poll.
+const (
+	afdReceive     = 0x001
+	afdSend        = 0x004
+	afdDisconnect  = 0x008
+	afdAbort       = 0x010
+	afdLocalClose  = 0x020 // the last handle of the socket was closed; reported whether it is asked for or not
+	afdAccept      = 0x080
+	afdConnectFail = 0x100
+)
+
+// What makes a socket readable and writable. As on other systems, a failed connect makes it writable, and a reset both.
+const (
+	afdIn  = afdReceive | afdAccept | afdDisconnect | afdAbort
+	afdOut = afdSend | afdConnectFail | afdAbort
+)
+
+func afdEvents(events uint16) (afd uint32) {
+	if events&In != 0 {
+		afd |= afdIn
+	}
+	if events&Out != 0 {
+		afd |= afdOut
+	}
+	return afd
+}
+
+func fromAfdEvents(afd uint32) (events uint16) {
+	if afd&afdIn != 0 {
+		events |= In
+	}
+	if afd&afdOut != 0 {
+		events |= Out
+	}
+	return events
+}
+
+// An AfdEntry is a socket of a poll, and what to wait for or what was found: AFD_POLL_HANDLE_INFO.
+type AfdEntry struct {
+	socket windows.Handle
+	events uint32
+	status uint32
+}
+
+// An afdHeader is what precedes the entries: AFD_POLL_INFO without them.
+type afdHeader struct {
+	timeout   int64
+	number    uint32
+	exclusive uint32
+}
+
+const (
+	afdHeaderSize = unsafe.Sizeof(afdHeader{})
+	afdEntrySize  = unsafe.Sizeof(AfdEntry{})
+)
+
+// An AfdPoll asks once for one of the events of its sockets. The kernel writes to it from Start until its completion has been taken
+// from the port, which may be after a Cancel: so long it must not be started again, and has to be kept reachable.
+type AfdPoll struct {
+	overlapped windows.Overlapped // the first field, because completions point to it
+	device     AfdDevice
+	single     [4]uint64
+	buffer     []uint64 // a header and entries; it is single if that is enough
+	pending    bool
+	Owner      any
+}
+
+// Start asks through a device. A socket must not be in two polls of one device at a time: Windows then mixes up their events. The error
+// is WSAENOTSOCK if one of the sockets is not open.
+func (p *AfdPoll) Start(device AfdDevice, entries ...AfdEntry) error {
+	words := int(afdHeaderSize+uintptr(len(entries))*afdEntrySize+7) / 8
+	switch {
+	case words <= len(p.single):
+		p.buffer = p.single[:]
+	case words > len(p.buffer):
+		p.buffer = make([]uint64, words)
+	}
+	buffer := unsafe.Pointer(&p.buffer[0])
+	*(*afdHeader)(buffer) = afdHeader{timeout: math.MaxInt64, number: uint32(len(entries))}
+	copy(unsafe.Slice((*AfdEntry)(unsafe.Add(buffer, afdHeaderSize)), len(entries)), entries)
+	p.overlapped, p.device = windows.Overlapped{}, device
+	size := uint32(words * 8)
+	err := windows.DeviceIoControl(windows.Handle(device), ioctlAfdPoll, (*byte)(buffer), size, (*byte)(buffer), size, nil, &p.overlapped)
+	switch err {
+	case nil, windows.ERROR_IO_PENDING: // a completion follows in both cases
+		p.pending = true
+		return nil
+	case windows.ERROR_INVALID_HANDLE:
+		return windows.WSAENOTSOCK
+	}
+	return err
+}
+
+// Pending reports whether the completion has not been taken from the port yet.
+func (p *AfdPoll) Pending() bool { return p.pending }
+
+// Cancel lets the completion come now, if it has not come yet.
+func (p *AfdPoll) Cancel() {
+	if p.pending {
+		windows.CancelIoEx(windows.Handle(p.device), &p.overlapped) // it fails if there is nothing to cancel any more
+	}
+}
+
+// found returns the events that were found for the one socket of a poll whose completion has been taken. A poll that has failed is
+// said to have found them all: what the socket is used for then shows the error.
+func (p *AfdPoll) found() uint32 {
+	header := (*afdHeader)(unsafe.Pointer(&p.single[0]))
+	switch status := windows.NTStatus(p.overlapped.Internal); {
+	case status == windows.STATUS_CANCELLED:
+		return 0
+	case int32(status) < 0:
+		return afdIn | afdOut
+	case header.number == 0:
+		return 0
+	}
+	return (*AfdEntry)(unsafe.Add(unsafe.Pointer(header), afdHeaderSize)).events
+}
+
+// An AfdDevice is a handle of \Device\Afd that is no socket.
+type AfdDevice windows.Handle
+
+// CancelAll cancels all polls that were started with the device.
+func (d AfdDevice) CancelAll() { windows.CancelIoEx(windows.Handle(d), nil) }
+
+// Close closes the device, which no poll may use any more.
+func (d AfdDevice) Close() { windows.CloseHandle(windows.Handle(d)) }
+
+// An AfdPort is a completion port for polls.
+type AfdPort struct{ port windows.Handle }
+
+// NewAfdPort returns a port.
+func NewAfdPort() (AfdPort, error) {
+	if err := startWinsock(); err != nil {
+		return AfdPort{}, err
+	}
+	port, err := windows.CreateIoCompletionPort(windows.InvalidHandle, 0, 0, 0)
+	return AfdPort{port}, err
+}
+
+// Open returns a new device. Polls that are started with it complete at the port.
+func (p AfdPort) Open() (AfdDevice, error) {
+	name, err := windows.NewNTUnicodeString(`\Device\Afd\pyselect`)
+	if err != nil {
+		return 0, err
+	}
+	attributes := &windows.OBJECT_ATTRIBUTES{ObjectName: name}
+	attributes.Length = uint32(unsafe.Sizeof(*attributes))
+	var device windows.Handle
+	err = windows.NtCreateFile(&device, windows.SYNCHRONIZE, attributes, new(windows.IO_STATUS_BLOCK), nil, 0,
+		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE, windows.FILE_OPEN, 0, 0, 0)
+	if status, ok := err.(windows.NTStatus); ok {
+		err = status.Errno()
+	}
+	if err != nil {
+		return 0, err
+	}
+	if _, err := windows.CreateIoCompletionPort(device, p.port, 0, 0); err != nil {
+		windows.CloseHandle(device)
+		return 0, err
+	}
+	return AfdDevice(device), nil
+}
+
+// An AfdPacket is what a port gives out: OVERLAPPED_ENTRY.
+type AfdPacket struct {
+	key        uintptr
+	overlapped *windows.Overlapped
+	status     uintptr
+	bytes      uint32
+}
+
+// Poll returns the poll that is complete, or nil if the packet is one of Post.
+func (p *AfdPacket) Poll() *AfdPoll {
+	poll := (*AfdPoll)(unsafe.Pointer(p.overlapped))
+	if poll != nil {
+		poll.pending = false
+	}
+	return poll
+}
+
+// Wait takes packets from the port, in the order in which they came. It waits for the first one until the deadline has passed, for
+// which the clock of the system ticks up to 64 times a second only.
+func (p AfdPort) Wait(packets []AfdPacket, deadline Deadline) (n int, err error) {
+	timeout := uint32(windows.INFINITE)
+	if deadline != Never {
+		timeout = uint32((min(deadline.Left(), longest) + time.Millisecond - 1) / time.Millisecond)
+	}
+	var count uint32
+	ok, _, errno := syscall.SyscallN(procGetQueuedCompletionStatusEx.Addr(), uintptr(p.port), uintptr(unsafe.Pointer(&packets[0])),
+		uintptr(len(packets)), uintptr(unsafe.Pointer(&count)), uintptr(timeout), 0)
+	switch {
+	case ok != 0:
+		return int(count), nil
+	case errno == syscall.Errno(windows.WAIT_TIMEOUT):
+		return 0, nil
+	}
+	return 0, errno
+}
+
+// Post ends a Wait, also if that is still to begin.
+func (p AfdPort) Post() { windows.PostQueuedCompletionStatus(p.port, 0, 0, nil) }
+
+// Close closes the port.
+func (p AfdPort) Close() { windows.CloseHandle(p.port) }
+
+// baseSocket returns the socket that the driver knows. A layered service provider hands out others, and some do not let one ask for
+// the base below all layers: then the next layer below is asked. The error is WSAENOTSOCK for what is no open socket.
+func baseSocket(fd int) (windows.Handle, error) {
+	if err := Probe(fd); err != nil { // Wine calls whatever it is given a base
+		return 0, err
+	}
+	socket := windows.Handle(fd)
+	for {
+		base, err := socketBelow(socket, sioBaseHandle)
+		if err == nil || err == windows.WSAENOTSOCK {
+			return base, err
+		}
+		below := socket
+		for _, code := range [...]uint32{sioBspHandleSelect, sioBspHandlePoll} {
+			if s, err := socketBelow(socket, code); err == nil && s != socket {
+				below = s
+				break
+			}
+		}
+		if below == socket {
+			return 0, err
+		}
+		socket = below
+	}
+}
+
+func socketBelow(socket windows.Handle, code uint32) (below windows.Handle, err error) {
+	var returned uint32
+	err = windows.WSAIoctl(socket, code, nil, 0, (*byte)(unsafe.Pointer(&below)), uint32(unsafe.Sizeof(below)), &returned, nil, 0)
+	return below, err
+}
