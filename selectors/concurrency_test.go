@@ -285,6 +285,30 @@ func TestSelectsShareEvents(t *testing.T) {
 	})
 }
 
+// What a Select that does not wait takes is also for one that waits.
+func TestSelectSharesEventsWithLook(t *testing.T) {
+	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
+		a, b := testkit.Socketpair(t)
+		register(t, sel, a, read, nil)
+		for range 20 {
+			s := beginSelect(t, sel, pyselect.Forever)
+			var stop atomic.Bool
+			looks := testkit.Go(t, func() {
+				for !stop.Load() {
+					if _, err := sel.Select(0); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			testkit.Write(t, b, "x")
+			stop.Store(true)
+			looks.Wait()
+			s.ends(t, a, read)
+			testkit.Drain(t, a)
+		}
+	})
+}
+
 // Everything at once, for the race detector, with the state checked at the end.
 func TestStress(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {

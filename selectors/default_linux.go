@@ -1,7 +1,7 @@
 package selectors
 
 // DefaultSelector is the best selector of the system: EpollSelector on Linux, KqueueSelector on macOS and the BSDs,
-// PollSelector on other Unix systems, and SelectSelector elsewhere.
+// PollSelector on other Unix systems, AfdSelector on Windows, and SelectSelector elsewhere.
 type DefaultSelector = EpollSelector
 
 // NewDefaultSelector returns an empty DefaultSelector. The error is an errno, like unix.EMFILE.

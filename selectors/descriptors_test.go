@@ -110,7 +110,7 @@ func TestGhostAmongOthers(t *testing.T) {
 			ghost(t, sel)
 			testkit.Write(t, w, "x")
 			buf := make([]selectors.Ready, 1)
-			if n, err := sel.SelectInto(buf, 0); n != 1 || err != nil || buf[0].Key.Fd != r {
+			if n, err := sel.SelectInto(buf, atOnce(sel)); n != 1 || err != nil || buf[0].Key.Fd != r {
 				t.Errorf("SelectInto returned %v, %v, want fd %d", pairs(buf[:n]), err, r)
 			}
 			testkit.Drain(t, r)
@@ -186,6 +186,7 @@ func TestUnreachable(t *testing.T) {
 			if len(testkit.OpenFds()) == len(before) {
 				t.Fatal("the selector has no descriptor")
 			}
+			runtime.KeepAlive(sel)
 			sel = nil
 			testkit.Eventually(t, "the selector to be closed", func() bool {
 				runtime.GC()

@@ -15,6 +15,8 @@
 // use: what another goroutine registers, modifies or unregisters takes effect on a Select that is already waiting, any
 // number of Selects may wait at once, and Wakeup, a context and Close end them.
 //
+// On Windows, selectors take sockets only. The default there is AfdSelector, which Python has not.
+//
 // Solaris and illumos also have a DevpollSelector. In Python it is the default there. Here it is not, because nobody has tried it.
 //
 // Errors are as in package pyselect: that of an operation is a [*pyselect.OpError]. Where Python raises ValueError for something that is no file object, the error is

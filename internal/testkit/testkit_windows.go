@@ -12,14 +12,26 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// OpenFds returns the sockets that are open.
+// OpenFds returns the sockets and the completion ports that are open.
 func OpenFds() (fds []int) {
 	for fd := 4; fd < 1<<14; fd += 4 {
-		if sys.Probe(fd) == nil {
+		if sys.Probe(fd) == nil || isPort(fd) {
 			fds = append(fds, fd)
 		}
 	}
 	return fds
+}
+
+var procNtQueryObject = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtQueryObject")
+
+func isPort(fd int) bool {
+	const objectTypeInformation = 2
+	var info struct {
+		name   windows.NTUnicodeString
+		others [256]uint64
+	}
+	status, _, _ := procNtQueryObject.Call(uintptr(fd), objectTypeInformation, uintptr(unsafe.Pointer(&info)), unsafe.Sizeof(info), 0)
+	return status == 0 && info.name.String() == "IoCompletion"
 }
 
 // Pipe returns two connected sockets: select takes nothing else. They are non-blocking and closed at the end of the test.
