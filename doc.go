@@ -26,10 +26,10 @@
 // On Linux, some waits hold a thread because that is cheaper: that of an epoll whose loop is the only one of the program, and the
 // first few of the other facilities. Others hold a thread because only a thread gets the right answer: those for files that are
 // neither sockets, pipes, terminals, eventfds, timerfds nor inotify descriptors. All other goroutines that wait need no thread,
-// however many they are. On macOS and the BSDs this is so of waits for kqueues, and every other wait holds a thread; on the other
-// systems every wait does. Goroutines that wait for the same selector or the same Devpoll hold one thread between them. Go ends a
-// program with more than ten thousand threads. A context ends a wait of PollContext and its like; Close ends the waits of an
-// Epoll, a Kqueue or a Devpoll.
+// however many they are. On macOS and the BSDs this is so of waits for kqueues, and on Windows of those of an AfdSelector; every
+// other wait there holds a thread, and every wait on the other systems. Goroutines that wait for the same selector or the same
+// Devpoll hold one thread between them. Go ends a program with more than ten thousand threads. A context ends a wait of
+// PollContext and its like; Close ends the waits of an Epoll, a Kqueue or a Devpoll.
 //
 // # Errors
 //
