@@ -1,13 +1,11 @@
-//go:build unix
+//go:build unix || windows
 
 package socket
 
 import (
 	"os"
+	"syscall"
 	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/sys"
 	"github.com/pyselect/pyselect/internal/wait"
@@ -16,10 +14,10 @@ import (
 // An operation is what may have to wait.
 type operation struct {
 	name       string
-	writes     bool       // the socket has to be writable, not readable
-	receives   bool       // data, so that it ends when nothing more can come
-	inProgress unix.Errno // the error of a system call that is not possible now
-	wouldBlock error      // what the operation returns then; always the same error, so that it costs no allocation
+	writes     bool          // the socket has to be writable, not readable
+	receives   bool          // data, so that it ends when nothing more can come
+	inProgress syscall.Errno // the error of a system call that is not possible now
+	wouldBlock error         // what the operation returns then; always the same error, so that it costs no allocation
 }
 
 func newOperation(o operation) *operation {
@@ -53,9 +51,9 @@ func (c *call) once(fd int) (err error) {
 		case c.named || c.flags != 0:
 			c.n, err = recvfrom(fd, c.p, c.flags, &c.addr)
 		default: // read(2) is what recv(2) is without flags
-			c.n, err = unix.Read(fd, c.p)
+			c.n, err = read(fd, c.p)
 		}
-		if err != unix.EINTR {
+		if err != eIntr {
 			return err
 		}
 	}
@@ -64,7 +62,7 @@ func (c *call) once(fd int) (err error) {
 // send wraps write(2), which is what send(2) is without flags and address.
 func send(fd int, p []byte, flags int, to *sockaddr) (int, error) {
 	if flags == 0 && len(p) != 0 && to.isEmpty() {
-		return unix.Write(fd, p)
+		return write(fd, p)
 	}
 	return sendto(fd, p, flags, to)
 }
@@ -102,7 +100,7 @@ func (s *Socket) control(name string, f func(fd int) error) error {
 		switch err := f(fd); err {
 		case nil:
 			return nil
-		case unix.EINTR:
+		case eIntr:
 		default:
 			return opError(name, fd, err)
 		}
@@ -140,7 +138,7 @@ func (s *Socket) deadline() sys.Deadline { return sys.After(s.Gettimeout()) }
 
 // wait performs an operation as soon as that is possible.
 func (s *Socket) wait(c *call, deadline sys.Deadline) error {
-	if deadline == sys.Now || c.flags&(MSG_DONTWAIT|msgErrqueue) != 0 || c.op.receives && c.flags&MSG_OOB != 0 {
+	if deadline == sys.Now || c.flags&(msgDontwait|msgErrqueue) != 0 || c.op.receives && c.flags&MSG_OOB != 0 {
 		return c.op.wouldBlock
 	}
 	blocking := deadline == sys.Never
@@ -154,7 +152,7 @@ func (s *Socket) wait(c *call, deadline sys.Deadline) error {
 	if err != nil {
 		return err
 	}
-	if c.op.writes && c.addr.isUnix() {
+	if c.needsPauses(deadline) {
 		err = s.retry(c, p, deadline)
 	} else {
 		err = p.wait(c, deadline)
@@ -172,25 +170,22 @@ func (s *Socket) wait(c *call, deadline sys.Deadline) error {
 // kernelDeadline returns when an operation of a blocking socket that begins now has to end by SO_RCVTIMEO or SO_SNDTIMEO, which the
 // kernel ignores, since the descriptor is non-blocking.
 func (s *Socket) kernelDeadline(o *operation) sys.Deadline {
-	option := unix.SO_RCVTIMEO
+	option := SO_RCVTIMEO
 	if o.writes {
-		option = unix.SO_SNDTIMEO
+		option = SO_SNDTIMEO
 	}
 	deadline := sys.Never
-	// unix.GetsockoptTimeval would allocate.
 	s.control(o.name, func(fd int) error {
-		var timeout unix.Timeval
-		_, err := getsockopt(fd, SOL_SOCKET, option, unsafe.Slice((*byte)(unsafe.Pointer(&timeout)), unsafe.Sizeof(timeout)))
-		if err == nil && timeout.Nano() > 0 {
-			deadline = sys.After(time.Duration(timeout.Nano()))
+		timeout, err := getsockoptTimeout(fd, option)
+		if timeout > 0 {
+			deadline = sys.After(timeout)
 		}
 		return err
 	})
 	return deadline
 }
 
-// retry tries an operation again and again, with pauses, until it is possible. It is for a Unix address: Linux does not report when
-// the receiving socket has room again, because the sending socket counts as writable all the time.
+// retry tries an operation again and again, with pauses, until it is possible.
 func (s *Socket) retry(c *call, p *poller, deadline sys.Deadline) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		wait.Sleep(sys.After(min(pause, deadline.Left())), p.closed)
@@ -199,7 +194,7 @@ func (s *Socket) retry(c *call, p *poller, deadline sys.Deadline) error {
 			return os.ErrClosed
 		}
 		err := c.once(fd)
-		if s.release(); err != c.op.inProgress && err != unix.EAGAIN {
+		if s.release(); err != c.op.inProgress && err != eAgain {
 			return err
 		}
 		if deadline.Left() == 0 {

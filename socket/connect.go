@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package socket
 
@@ -7,8 +7,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/internal/sys"
 )
@@ -30,10 +28,10 @@ func (s *Socket) Bind(addr net.Addr) error {
 // Listen lets clients connect, of which up to backlog may wait to be accepted; Python's default is 128, or SOMAXCONN if that
 // is less. Listening again changes the backlog. It mirrors socket.listen.
 func (s *Socket) Listen(backlog int) error {
-	return s.control("socket.listen", func(fd int) error { return unix.Listen(fd, max(0, backlog)) })
+	return s.control("socket.listen", func(fd int) error { return listen(fd, max(0, backlog)) })
 }
 
-var acceptOp = newOperation(operation{name: "socket.accept", inProgress: unix.EAGAIN})
+var acceptOp = newOperation(operation{name: "socket.accept", inProgress: eAgain})
 
 // Accept returns a socket for the next client that has connected, and the client's address. That socket is blocking,
 // whatever this one is. It mirrors socket.accept.
@@ -42,7 +40,7 @@ func (s *Socket) Accept() (*Socket, net.Addr, error) {
 	c := call{op: acceptOp, f: func(fd int) (n int, err error) {
 		for {
 			// Skip clients that left before they were accepted.
-			if n, err = accept(fd, &from); err != unix.ECONNABORTED {
+			if n, err = accept(fd, &from); !hasLeft(err) {
 				return n, err
 			}
 		}
@@ -53,7 +51,7 @@ func (s *Socket) Accept() (*Socket, net.Addr, error) {
 	return s.sibling(c.n), from.addr(), nil
 }
 
-var connectOp = newOperation(operation{name: "socket.connect", writes: true, inProgress: unix.EINPROGRESS})
+var connectOp = newOperation(operation{name: "socket.connect", writes: true, inProgress: eInProgress})
 
 // Connect connects the socket to an address, or, with datagrams, sets where Send sends to. A non-blocking socket is writable
 // when the attempt has ended, and Getsockopt(SOL_SOCKET, SO_ERROR) says how. An attempt whose timeout is over goes on, and
@@ -69,8 +67,8 @@ func (s *Socket) Connect(addr net.Addr) error {
 	}
 	begin := func(fd int) (int, error) {
 		err := connect(fd, &sa)
-		if err == unix.EINTR {
-			err = unix.EINPROGRESS // it goes on by itself
+		if err == eIntr {
+			err = eInProgress // it goes on by itself
 		}
 		return 0, err
 	}
@@ -89,23 +87,23 @@ func (s *Socket) Connect(addr net.Addr) error {
 // connected finds out how a connect that was in progress has ended. SO_ERROR holds the error, unless somebody has read it already.
 // A second connect then tells whether there is a connection; if there is none, it fails or starts a new attempt.
 func connected(fd int, addr *sockaddr) error {
-	switch n, err := sys.Poll([]sys.PollFd{sys.Entry(fd, sys.Out)}, sys.Now); {
+	switch ended, err := hasConnected(fd); {
 	case err != nil:
 		return err
-	case n == 0:
-		return unix.EINPROGRESS // some systems forget the error when they are asked, or asked to connect, too early
+	case !ended:
+		return eInProgress // some systems forget the error when they are asked, or asked to connect, too early
 	}
-	code, err := unix.GetsockoptInt(fd, SOL_SOCKET, SO_ERROR)
+	code, err := getsockoptInt(fd, SOL_SOCKET, SO_ERROR)
 	switch {
 	case err != nil:
 		return err
 	case code != 0:
-		return unix.Errno(code)
+		return syscall.Errno(code)
 	}
 	switch err := connect(fd, addr); err {
-	case unix.EALREADY, unix.EINTR:
-		return unix.EINPROGRESS
-	case unix.EISCONN:
+	case eAlready, eIntr:
+		return eInProgress
+	case eIsConn:
 		return nil
 	default:
 		return err
@@ -121,13 +119,13 @@ func (s *Socket) ConnectEx(addr net.Addr) syscall.Errno {
 	case err == nil:
 		return 0
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return unix.EAGAIN
+		return eAgain
 	case errors.Is(err, os.ErrClosed):
-		return unix.EBADF
+		return eClosed
 	case errno(err) != 0:
 		return errno(err)
 	}
-	return unix.EINVAL
+	return eInvalid
 }
 
 // Shutdown ends one direction of a connection, or both: SHUT_RD, SHUT_WR or SHUT_RDWR. An operation that waits tries again and finds
@@ -135,13 +133,12 @@ func (s *Socket) ConnectEx(addr net.Addr) syscall.Errno {
 //
 // The error is ErrNotConnected if the socket is not connected.
 func (s *Socket) Shutdown(how int) error {
-	err := s.control("socket.shutdown", func(fd int) error { return unix.Shutdown(fd, how) })
+	err := s.control("socket.shutdown", func(fd int) error { return shutdown(fd, how) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.poller; p != nil {
 		// The kernel does not make a Unix socket writable then. Linux shuts down a datagram socket that is not connected, and fails.
-		p.read.kick()
-		p.write.kick()
+		p.kick()
 	}
 	return err
 }
@@ -163,7 +160,7 @@ func (s *Socket) name(op string, get func(int, *sockaddr) error) (addr net.Addr,
 			return err
 		}
 		if addr = name.addr(); addr == nil {
-			return unix.EAFNOSUPPORT
+			return eAfNoSupport
 		}
 		return nil
 	})

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package socket
 
@@ -7,20 +7,20 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
-
-	"golang.org/x/sys/unix"
+	"runtime"
 
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
 var (
-	recvOp     = newOperation(operation{name: "socket.recv", receives: true, inProgress: unix.EAGAIN})
-	recvfromOp = newOperation(operation{name: "socket.recvfrom", receives: true, inProgress: unix.EAGAIN})
-	sendOp     = newOperation(operation{name: "socket.send", writes: true, inProgress: unix.EAGAIN})
-	sendtoOp   = newOperation(operation{name: "socket.sendto", writes: true, inProgress: unix.EAGAIN})
-	sendfileOp = newOperation(operation{name: "socket.sendfile", writes: true, inProgress: unix.EAGAIN})
+	recvOp     = newOperation(operation{name: "socket.recv", receives: true, inProgress: eAgain})
+	recvfromOp = newOperation(operation{name: "socket.recvfrom", receives: true, inProgress: eAgain})
+	sendOp     = newOperation(operation{name: "socket.send", writes: true, inProgress: eAgain})
+	sendtoOp   = newOperation(operation{name: "socket.sendto", writes: true, inProgress: eAgain})
+	sendfileOp = newOperation(operation{name: "socket.sendfile", writes: true, inProgress: eAgain})
 )
+
+const onLinux = runtime.GOOS == "linux"
 
 func union(flags []int) (all int) {
 	for _, flag := range flags {
@@ -83,7 +83,7 @@ func (s *Socket) needsRoom() bool { return !onLinux && s.kind.typ != SOCK_STREAM
 // waitsForMore reports whether a receiving operation waits for more than one byte, as the kernel does if the descriptor is blocking.
 func (s *Socket) waitsForMore(flags int) bool {
 	return s.kind.typ == SOCK_STREAM && (flags&MSG_WAITALL != 0 || s.lowat.Load() > 1) &&
-		flags&(MSG_DONTWAIT|MSG_OOB|msgErrqueue) == 0 && s.isBlocking()
+		flags&(msgDontwait|MSG_OOB|msgErrqueue) == 0 && s.isBlocking()
 }
 
 // receiveEnough performs an operation until p is full, if the flags have MSG_WAITALL, or has as much as SO_RCVLOWAT demands.
@@ -126,7 +126,7 @@ func (s *Socket) hasEnough(fd, size, flags int) error {
 	}
 	n, err := available(fd, least)
 	if 0 < n && n < least && !isShut(fd) {
-		return unix.EAGAIN
+		return eAgain
 	}
 	return err
 }
@@ -169,13 +169,13 @@ func (s *Socket) send(c *call, p []byte, sent int) (int, error) {
 	return sent, err
 }
 
-func (s *Socket) sendsAll(c *call) bool { return c.flags&MSG_DONTWAIT == 0 && s.isBlocking() }
+func (s *Socket) sendsAll(c *call) bool { return c.flags&msgDontwait == 0 && s.isBlocking() }
 
 // fastopen connects and sends p, if possible with the first packet. Otherwise p is sent when the socket is connected.
 func (s *Socket) fastopen(c *call, p []byte) (int, error) {
 	c.p = part(p)
 	err := s.try(c)
-	waits := c.flags&MSG_DONTWAIT == 0 && s.Getblocking()
+	waits := c.flags&msgDontwait == 0 && s.Getblocking()
 	switch {
 	case err != nil && !(waits && errors.Is(err, ErrInProgress)):
 		return 0, err
@@ -239,14 +239,14 @@ func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err e
 	if err != nil || count == 0 {
 		return 0, s.answer(sendfileOp.name, err)
 	}
-	c := call{op: sendfileOp, f: func(fd int) (n int, err error) {
+	c := call{op: sendfileOp, f: func(fd int) (int, error) {
 		size := int64(maxPart)
 		if count >= 0 {
 			size = min(size, count-sent)
 		}
-		closed := raw.Control(func(in uintptr) { n, err = sendfile(fd, int(in), offset+sent, int(size)) })
-		if closed != nil {
-			err = os.ErrClosed
+		n, err := sendfile(fd, raw, offset+sent, int(size))
+		if err == errors.ErrUnsupported {
+			n, err = readAndSend(fd, file, offset+sent, int(size))
 		}
 		return n, err
 	}}
@@ -257,18 +257,13 @@ func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err e
 	return sent, err
 }
 
-// sendfile wraps sendfile(2). Where the system does not have it, or not for this file, sendfile reads and sends.
-func sendfile(fd, file int, offset int64, size int) (int, error) {
-	end := offset
-	n, err := unix.Sendfile(fd, file, &end, size)
-	if n = max(n, int(end-offset)); n > 0 {
-		return n, nil // some systems say EAGAIN although they have sent a part
-	}
-	if !slices.Contains([]error{unix.EINVAL, unix.ENOSYS, unix.EPERM, unix.EOPNOTSUPP, unix.ENOTSUP}, err) {
-		return 0, err
-	}
+func readAndSend(fd int, file *os.File, offset int64, size int) (int, error) {
 	buf := make([]byte, min(size, 1<<16))
-	if n, err = unix.Pread(file, buf, offset); n <= 0 {
+	n, err := file.ReadAt(buf, offset)
+	if n == 0 {
+		if err == io.EOF {
+			err = nil
+		}
 		return 0, err
 	}
 	return send(fd, buf[:n], 0, &sockaddr{})

@@ -1,21 +1,16 @@
-//go:build unix
+//go:build unix || windows
 
 package socket
 
 import (
 	"bytes"
-	"encoding/binary"
 	"net"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/pyselect/pyselect/internal/sys"
 )
 
 var (
-	recvmsgOp = newOperation(operation{name: "socket.recvmsg", receives: true, inProgress: unix.EAGAIN})
-	sendmsgOp = newOperation(operation{name: "socket.sendmsg", writes: true, inProgress: unix.EAGAIN})
+	recvmsgOp = newOperation(operation{name: "socket.recvmsg", receives: true, inProgress: eAgain})
+	sendmsgOp = newOperation(operation{name: "socket.sendmsg", writes: true, inProgress: eAgain})
 )
 
 // A ControlMessage is an item of ancillary data: Python's tuple (cmsg_level, cmsg_type, cmsg_data).
@@ -24,33 +19,12 @@ type ControlMessage struct {
 	Data        []byte
 }
 
-// Rights returns the ControlMessage that sends descriptors to another process: (SOL_SOCKET, SCM_RIGHTS, array.array("i", fds)). They have
-// to stay open until Sendmsg has returned.
-func Rights(fds ...int) ControlMessage {
-	m := ControlMessage{Level: SOL_SOCKET, Type: SCM_RIGHTS}
-	for _, fd := range fds {
-		m.Data = binary.NativeEndian.AppendUint32(m.Data, uint32(fd))
-	}
-	return m
-}
-
-// Fds returns the descriptors that came with SCM_RIGHTS, or none if m is something else. They are the caller's, who has to close them.
-func (m ControlMessage) Fds() (fds []int) {
-	if m.Level != SOL_SOCKET || m.Type != SCM_RIGHTS {
-		return nil
-	}
-	for data := m.Data; len(data) >= 4; data = data[4:] {
-		fds = append(fds, int(int32(binary.NativeEndian.Uint32(data))))
-	}
-	return fds
-}
-
 // CMSG_LEN returns how long an item of ancillary data is that has length bytes of data, without the padding after it. It mirrors
 // socket.CMSG_LEN.
-func CMSG_LEN(length int) int { return unix.CmsgLen(length) }
+func CMSG_LEN(length int) int { return cmsgLen(length) }
 
 // CMSG_SPACE returns how much room an item of ancillary data needs that has length bytes of data. It mirrors socket.CMSG_SPACE.
-func CMSG_SPACE(length int) int { return unix.CmsgSpace(length) }
+func CMSG_SPACE(length int) int { return cmsgSpace(length) }
 
 // Recvmsg is Recvfrom into several buffers, which are filled one after the other. It also receives up to ancbufsize bytes of ancillary
 // data; CMSG_SPACE says how many an item needs. The flags that are returned may have MSG_TRUNC, if a datagram was longer than the buffers,
@@ -78,9 +52,9 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 			}
 		}
 		oob := make([]byte, ancbufsize)
-		n, oobn, got, err := recvmsg(fd, buffers, oob, c.flags|sys.MsgCmsgCloexec, &addr)
+		n, oobn, got, err := recvmsg(fd, buffers, oob, c.flags, &addr)
 		if err == nil {
-			ancdata, msgFlags = parse(oob[:oobn]), got&^sys.MsgCmsgCloexec
+			ancdata, msgFlags = parse(oob[:oobn]), got
 		}
 		if spare && n == 1 {
 			n, msgFlags = 0, msgFlags|MSG_TRUNC
@@ -103,20 +77,16 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 
 // parse takes ancillary data apart. The last item may have been cut.
 func parse(oob []byte) (items []ControlMessage) {
-	for len(oob) >= unix.CmsgLen(0) {
-		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(oob)))
+	for len(oob) >= cmsgLen(0) {
+		h := (*cmsghdr)(unsafe.Pointer(unsafe.SliceData(oob)))
 		end := min(int(h.Len), len(oob))
-		if end < unix.CmsgLen(0) {
+		if end < cmsgLen(0) {
 			break
 		}
-		m := ControlMessage{int(h.Level), int(h.Type), bytes.Clone(oob[unix.CmsgLen(0):end])}
-		if sys.MsgCmsgCloexec == 0 {
-			for _, fd := range m.Fds() {
-				unix.CloseOnExec(fd)
-			}
-		}
+		m := ControlMessage{int(h.Level), int(h.Type), bytes.Clone(oob[cmsgLen(0):end])}
+		m.makePrivate()
 		items = append(items, m)
-		oob = oob[min(unix.CmsgSpace(len(m.Data)), len(oob)):]
+		oob = oob[min(cmsgSpace(len(m.Data)), len(oob)):]
 	}
 	return items
 }
@@ -151,16 +121,16 @@ func (s *Socket) Sendmsg(buffers [][]byte, ancdata []ControlMessage, addr net.Ad
 func marshal(ancdata []ControlMessage) []byte {
 	size := 0
 	for _, m := range ancdata {
-		size += unix.CmsgSpace(len(m.Data))
+		size += cmsgSpace(len(m.Data))
 	}
 	oob := make([]byte, size)
 	item := oob
 	for _, m := range ancdata {
-		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(item)))
+		h := (*cmsghdr)(unsafe.Pointer(unsafe.SliceData(item)))
 		h.Level, h.Type = int32(m.Level), int32(m.Type)
-		h.SetLen(unix.CmsgLen(len(m.Data)))
-		copy(item[unix.CmsgLen(0):], m.Data)
-		item = item[unix.CmsgSpace(len(m.Data)):]
+		h.SetLen(cmsgLen(len(m.Data)))
+		copy(item[cmsgLen(0):], m.Data)
+		item = item[cmsgSpace(len(m.Data)):]
 	}
 	return oob
 }

@@ -1,16 +1,15 @@
-//go:build unix
+//go:build unix || windows
 
 package socket
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/sys"
@@ -139,12 +138,12 @@ func (c *timeoutConn) CloseWrite() error {
 	if conn, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return conn.CloseWrite()
 	}
-	return unix.EOPNOTSUPP
+	return errors.ErrUnsupported
 }
 
 func (c *timeoutConn) CloseRead() error {
 	if conn, ok := c.Conn.(interface{ CloseRead() error }); ok {
 		return conn.CloseRead()
 	}
-	return unix.EOPNOTSUPP
+	return errors.ErrUnsupported
 }

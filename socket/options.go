@@ -1,25 +1,15 @@
-//go:build unix
+//go:build unix || windows
 
 package socket
 
 import (
 	"math"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/pyselect/pyselect/internal/sys"
 )
 
 // Getsockopt returns an option that is a number, like SO_ERROR of the level SOL_SOCKET. It mirrors socket.getsockopt.
 func (s *Socket) Getsockopt(level, option int) (value int, err error) {
 	err = s.control("socket.getsockopt", func(fd int) (err error) {
-		if level == wideLevel {
-			var wide uint64
-			wide, err = unix.GetsockoptUint64(fd, level, option)
-			value = int(wide)
-			return err
-		}
-		value, err = unix.GetsockoptInt(fd, level, option)
+		value, err = getsockoptInt(fd, level, option)
 		return err
 	})
 	return value, err
@@ -52,26 +42,23 @@ func (s *Socket) GetsockoptBytes(level, option, length int) (value []byte, err e
 // The error is os.ErrInvalid if the number has more than 32 bits.
 func (s *Socket) Setsockopt(level, option, value int) error {
 	return s.setsockopt(level, option, func(fd int) error {
-		if level == wideLevel {
-			return unix.SetsockoptUint64(fd, level, option, uint64(value))
-		}
-		if value < math.MinInt32 || int64(value) > math.MaxUint32 {
+		if level != wideLevel && (value < math.MinInt32 || int64(value) > math.MaxUint32) {
 			return invalid("value %d, want 32 bits", value)
 		}
-		return unix.SetsockoptInt(fd, level, option, value)
+		return setsockoptInt(fd, level, option, value)
 	})
 }
 
 // SetsockoptBytes sets an option that is a structure, like IP_ADD_MEMBERSHIP. SetLinger is for SO_LINGER. It mirrors socket.setsockopt
 // with a bytes object.
 func (s *Socket) SetsockoptBytes(level, option int, value []byte) error {
-	return s.setsockopt(level, option, func(fd int) error { return unix.SetsockoptString(fd, level, option, string(value)) })
+	return s.setsockopt(level, option, func(fd int) error { return setsockopt(fd, level, option, value) })
 }
 
 func (s *Socket) setsockopt(level, option int, set func(fd int) error) error {
 	return s.control("socket.setsockopt", func(fd int) error {
 		err := set(fd)
-		if level == SOL_SOCKET && option == SO_RCVLOWAT {
+		if level == SOL_SOCKET && option == soRcvlowat {
 			s.noteLowWater(fd)
 		}
 		return err
@@ -80,7 +67,7 @@ func (s *Socket) setsockopt(level, option int, set func(fd int) error) error {
 
 // noteLowWater remembers SO_RCVLOWAT, so that Recv need not ask. The kernel ignores it, since the descriptor is non-blocking.
 func (s *Socket) noteLowWater(fd int) {
-	if n, err := unix.GetsockoptInt(fd, SOL_SOCKET, SO_RCVLOWAT); err == nil {
+	if n, err := getsockoptInt(fd, SOL_SOCKET, soRcvlowat); err == nil {
 		s.lowat.Store(int64(n))
 	}
 }
@@ -90,14 +77,10 @@ func (s *Socket) noteLowWater(fd int) {
 //
 // The error is os.ErrInvalid if the number of seconds is negative or more than 32,767, which is all that some systems take.
 func (s *Socket) SetLinger(on bool, seconds int) error {
-	l := unix.Linger{Linger: int32(seconds)}
-	if on {
-		l.Onoff = 1
-	}
 	return s.control("socket.setsockopt", func(fd int) error {
 		if seconds < 0 || seconds > math.MaxInt16 {
 			return invalid("linger for %d seconds, want 0 to %d", seconds, math.MaxInt16)
 		}
-		return unix.SetsockoptLinger(fd, SOL_SOCKET, sys.SoLinger, &l)
+		return setLinger(fd, on, seconds)
 	})
 }

@@ -1,11 +1,9 @@
-//go:build unix
+//go:build unix || windows
 
 package socket
 
 import (
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // SyscallConn returns a RawConn, whose Control calls a function with the descriptor. The descriptor keeps its meaning until the function
@@ -19,8 +17,8 @@ func (s *Socket) SyscallConn() (syscall.RawConn, error) {
 }
 
 var (
-	rawReadOp  = newOperation(operation{name: "socket.read", inProgress: unix.EAGAIN})
-	rawWriteOp = newOperation(operation{name: "socket.write", writes: true, inProgress: unix.EAGAIN})
+	rawReadOp  = newOperation(operation{name: "socket.read", inProgress: eAgain})
+	rawWriteOp = newOperation(operation{name: "socket.write", writes: true, inProgress: eAgain})
 )
 
 type rawConn struct{ s *Socket }
@@ -39,7 +37,7 @@ func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return c.s.do(unt
 func untilDone(o *operation, f func(fd uintptr) (done bool)) *call {
 	return &call{op: o, f: func(fd int) (int, error) {
 		if !f(uintptr(fd)) {
-			return 0, unix.EAGAIN
+			return 0, eAgain
 		}
 		return 0, nil
 	}}

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package socket
 
@@ -10,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/sys"
@@ -60,9 +58,13 @@ func New(family, typ, proto int) (*Socket, error) {
 	return created(fd, family, typ, proto), nil
 }
 
-// Socketpair returns two sockets that are connected to each other. Python's default is AF_UNIX, SOCK_STREAM, 0. With SOCK_NONBLOCK in the
-// type, where the system has it, the sockets are non-blocking. It mirrors socket.socketpair.
+// Socketpair returns two sockets that are connected to each other. Python's default is AF_UNSPEC, SOCK_STREAM, 0, where AF_UNSPEC stands
+// for AF_UNIX and on Windows, which has TCP connections instead, for AF_INET. With SOCK_NONBLOCK in the type, where the system has it, the
+// sockets are non-blocking. It mirrors socket.socketpair.
 func Socketpair(family, typ, proto int) (a, b *Socket, err error) {
+	if family == AF_UNSPEC {
+		family = defaultPairFamily
+	}
 	pair, err := newPair(family, typ, proto)
 	if err != nil {
 		return nil, nil, opError("socket.socketpair", -1, err)
@@ -90,7 +92,7 @@ func FromFd(fd int) (*Socket, error) {
 	}
 	s, err := adopt(n)
 	if err != nil {
-		unix.Close(n)
+		closeFd(n)
 		return nil, opError(op, fd, err)
 	}
 	return s, nil
@@ -113,8 +115,7 @@ func adopt(fd int) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	unix.CloseOnExec(fd)
-	if err := unix.SetNonblock(fd, true); err != nil {
+	if err := makePrivate(fd); err != nil {
 		return nil, err
 	}
 	s := newOwner(fd, k)
@@ -126,7 +127,7 @@ func newOwner(fd int, k kind) *Socket {
 	s := &Socket{kind: k, fd: fd}
 	s.state.Store(open)
 	s.timeout.Store(int64(pyselect.Forever))
-	s.cleanup = runtime.AddCleanup(s, func(fd int) { unix.Close(fd) }, fd)
+	s.cleanup = runtime.AddCleanup(s, func(fd int) { closeFd(fd) }, fd)
 	return s
 }
 
@@ -167,7 +168,7 @@ func (s *Socket) acquire() (fd int, ok bool) {
 
 func (s *Socket) release() {
 	if s.state.Add(-user) == 0 { // closed in the meantime
-		unix.Close(s.fd)
+		closeFd(s.fd)
 	}
 }
 
@@ -179,8 +180,7 @@ func (s *Socket) Close() error {
 	if err != nil || !idle {
 		return nil
 	}
-	// EINTR and ECONNRESET are no failure to close: the descriptor is closed.
-	if err := unix.Close(s.fd); err != nil && err != unix.EINTR && err != unix.ECONNRESET {
+	if err := closeFd(s.fd); err != nil {
 		return opError("socket.close", s.fd, err)
 	}
 	return nil

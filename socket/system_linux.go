@@ -1,12 +1,6 @@
 package socket
 
 import (
-	"encoding/binary"
-	"math"
-	"net"
-	"net/netip"
-	"strings"
-	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,123 +18,7 @@ const (
 	msgErrqueue = unix.MSG_ERRQUEUE
 )
 
-// A sockaddr is an address as the kernel has it. Package unix has no type for every family, cuts names in the abstract namespace at a
-// zero byte, and allocates what it returns.
-type sockaddr struct {
-	buf [unix.SizeofSockaddrAny]byte
-	len uint32 // 0 if there is no address
-}
-
-const (
-	maxPath = len(unix.RawSockaddrUnix{}.Path)
-	maxRaw  = unix.SizeofSockaddrAny - 2
-)
-
-func inetSockaddr(addr netip.AddrPort, zone uint32) (a sockaddr) {
-	binary.BigEndian.PutUint16(a.buf[2:], addr.Port())
-	if addr.Addr().Is4() {
-		a.setFamily(unix.AF_INET, unix.SizeofSockaddrInet4)
-		ip := addr.Addr().As4()
-		copy(a.buf[4:], ip[:])
-	} else {
-		a.setFamily(unix.AF_INET6, unix.SizeofSockaddrInet6)
-		ip := addr.Addr().As16()
-		copy(a.buf[8:], ip[:])
-		binary.NativeEndian.PutUint32(a.buf[24:], zone)
-	}
-	return a
-}
-
-// unixSockaddr returns the address of a path, or of a name in the abstract namespace, which begins with a zero byte.
-func unixSockaddr(path string) (a sockaddr, err error) {
-	if strings.HasPrefix(path, "\x00") {
-		if len(path) > maxPath {
-			return a, invalid("name of %d bytes in the abstract namespace, want up to %d", len(path), maxPath)
-		}
-	} else if err := checkPath(path); err != nil {
-		return a, err
-	}
-	a.setFamily(unix.AF_UNIX, 2+copy(a.buf[2:], path))
-	if path != "" && path[0] != 0 {
-		a.len++ // the zero byte at the end
-	}
-	return a, nil
-}
-
-// abstract returns a path of package net, which writes "@" for the zero byte of a name in the abstract namespace.
-func abstract(path string) string {
-	if name, ok := strings.CutPrefix(path, "@"); ok {
-		return "\x00" + name
-	}
-	return path
-}
-
-func rawSockaddr(addr RawAddr) (a sockaddr, err error) {
-	if addr.Family < 0 || addr.Family > math.MaxUint16 || len(addr.Data) > maxRaw {
-		return a, invalid("address of family %d with %d bytes, want up to %d", addr.Family, len(addr.Data), maxRaw)
-	}
-	a.setFamily(addr.Family, 2+copy(a.buf[2:], addr.Data))
-	return a, nil
-}
-
-func (a *sockaddr) setFamily(family, size int) {
-	binary.NativeEndian.PutUint16(a.buf[:], uint16(family))
-	a.len = uint32(size)
-}
-
-func (a *sockaddr) family() int {
-	if a.len < 2 {
-		return unix.AF_UNSPEC
-	}
-	return int(binary.NativeEndian.Uint16(a.buf[:]))
-}
-
-func (a *sockaddr) isEmpty() bool { return a.len == 0 }
-
-func (a *sockaddr) isUnix() bool { return a.family() == unix.AF_UNIX }
-
-// addr returns the address, or nil if there is none.
-func (a *sockaddr) addr() net.Addr {
-	if a.isEmpty() {
-		return nil
-	}
-	data := a.buf[2:max(2, min(a.len, uint32(len(a.buf))))]
-	switch family := a.family(); family {
-	case unix.AF_INET:
-		return InetAddr{netip.AddrPortFrom(netip.AddrFrom4([4]byte(data[2:])), binary.BigEndian.Uint16(data))}
-	case unix.AF_INET6:
-		ip := withZone(netip.AddrFrom16([16]byte(data[6:])), binary.NativeEndian.Uint32(data[22:]))
-		return InetAddr{netip.AddrPortFrom(ip, binary.BigEndian.Uint16(data))}
-	case unix.AF_UNIX:
-		path := string(data)
-		if path != "" && path[0] != 0 {
-			path, _, _ = strings.Cut(path, "\x00")
-		}
-		return UnixAddr(path)
-	default:
-		return RawAddr{family, string(data)}
-	}
-}
-
-// senders returns the addresses of those that have sent datagrams. It keeps the last one, so that the next from the same sender does not
-// allocate.
-type senders struct{ last atomic.Pointer[sender] }
-
-type sender struct {
-	sockaddr sockaddr
-	addr     net.Addr
-}
-
-func (s *senders) addr(from *sockaddr) net.Addr {
-	if last := s.last.Load(); last != nil && last.sockaddr == *from {
-		return last.addr
-	}
-	addr := from.addr()
-	if addr != nil {
-		s.last.Store(&sender{*from, addr})
-	}
-	return addr
-}
+func (a *sockaddr) isUnix() bool { return a.family() == AF_UNIX }
 
 func newSocket(family, typ, proto int) (int, error) {
 	return unix.Socket(family, typ|atomically, proto)
@@ -204,10 +82,10 @@ func recvmsg(fd int, buffers [][]byte, oob []byte, flags int, from *sockaddr) (n
 	var msg unix.Msghdr
 	vectors(&msg, buffers, oob)
 	msg.Name, msg.Namelen = &from.buf[0], uint32(len(from.buf))
-	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
+	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags|unix.MSG_CMSG_CLOEXEC))
 	from.len = msg.Namelen
 	n, err = from.result(r, errno)
-	return n, int(msg.Controllen), int(msg.Flags), err
+	return n, int(msg.Controllen), int(msg.Flags) &^ unix.MSG_CMSG_CLOEXEC, err
 }
 
 func sendmsg(fd int, buffers [][]byte, oob []byte, flags int, to *sockaddr) (int, error) {
@@ -261,14 +139,6 @@ func isShut(fd int) bool {
 func available(fd, _ int) (int, error) {
 	n, err := unix.IoctlGetUint32(fd, unix.TIOCINQ)
 	return int(n), err
-}
-
-// result is that of a call which returns an address, unless it has failed.
-func (a *sockaddr) result(n uintptr, errno unix.Errno) (int, error) {
-	if errno != 0 {
-		a.len = 0
-	}
-	return result(n, 0, errno)
 }
 
 func result(n, _ uintptr, errno unix.Errno) (int, error) {
