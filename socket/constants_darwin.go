@@ -4,7 +4,7 @@ package socket
 
 import "golang.org/x/sys/unix"
 
-// Constants of Python's socket module that package unix has for macOS, besides those for all systems.
+// Constants of Python's socket module that package unix has for macOS.
 const (
 	AF_DECnet                      = unix.AF_DECnet
 	AF_IPX                         = unix.AF_IPX

@@ -4,7 +4,7 @@ package socket
 
 import "golang.org/x/sys/unix"
 
-// Constants of Python's socket module that package unix has for Linux, besides those for all systems.
+// Constants of Python's socket module that package unix has for Linux.
 const (
 	AF_ALG                         = unix.AF_ALG
 	AF_ASH                         = unix.AF_ASH

@@ -4,7 +4,7 @@ package socket
 
 import "golang.org/x/sys/unix"
 
-// Constants of Python's socket module that package unix has for OpenBSD, besides those for all systems.
+// Constants of Python's socket module that package unix has for OpenBSD.
 const (
 	AF_BLUETOOTH       = unix.AF_BLUETOOTH
 	AF_DECnet          = unix.AF_DECnet

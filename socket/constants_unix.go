@@ -8,8 +8,6 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-//go:generate go run mkconstants.go
-
 // The constants of Python's socket module that all Unix systems have.
 
 // Address families.
@@ -154,17 +152,4 @@ const (
 // Limit of the backlog.
 const (
 	SOMAXCONN = unix.SOMAXCONN
-)
-
-// IPv4 addresses as numbers, and bounds of ports.
-const (
-	INADDR_ANY             = 0
-	INADDR_BROADCAST       = 0xffffffff
-	INADDR_LOOPBACK        = 0x7f000001
-	INADDR_UNSPEC_GROUP    = 0xe0000000
-	INADDR_ALLHOSTS_GROUP  = 0xe0000001
-	INADDR_MAX_LOCAL_GROUP = 0xe00000ff
-	INADDR_NONE            = 0xffffffff
-	IPPORT_RESERVED        = 1024
-	IPPORT_USERRESERVED    = 5000
 )

@@ -69,8 +69,10 @@ func createServer(address string, config ServerConfig) (*Socket, error) {
 }
 
 func (c *ServerConfig) listen(s *Socket, addr InetAddr) error {
-	if err := s.Setsockopt(SOL_SOCKET, SO_REUSEADDR, 1); err != nil {
-		return err
+	if setsReuseaddr {
+		if err := s.Setsockopt(SOL_SOCKET, SO_REUSEADDR, 1); err != nil {
+			return err
+		}
 	}
 	if c.ReusePort {
 		if sys.SoReuseport == 0 {

@@ -89,7 +89,7 @@ func (a *sockaddr) isEmpty() bool { return a.len == 0 }
 
 // addr returns the address, or nil if there is none.
 func (a *sockaddr) addr() net.Addr {
-	if a.isEmpty() {
+	if a.family() == AF_UNSPEC {
 		return nil
 	}
 	data := a.buf[2:max(2, min(a.len, uint32(len(a.buf))))]

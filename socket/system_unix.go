@@ -20,6 +20,9 @@ import (
 // defaultPairFamily is the family of a Socketpair for which none is given.
 const defaultPairFamily = AF_UNIX
 
+// setsReuseaddr says whether CreateServer sets SO_REUSEADDR.
+const setsReuseaddr = true
+
 const (
 	msgDontwait = MSG_DONTWAIT
 	soRcvlowat  = SO_RCVLOWAT

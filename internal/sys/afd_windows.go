@@ -59,6 +59,16 @@ type AfdEntry struct {
 	status uint32
 }
 
+// NewAfdEntry returns an entry for a socket. The error is WSAENOTSOCK for what is no open socket.
+func NewAfdEntry(fd int, events uint16) (AfdEntry, error) {
+	base, err := baseSocket(fd)
+	return afdEntry(base, events), err
+}
+
+func afdEntry(base windows.Handle, events uint16) AfdEntry {
+	return AfdEntry{socket: base, events: afdEvents(events) | afdLocalClose}
+}
+
 // An afdHeader is what precedes the entries: AFD_POLL_INFO without them.
 type afdHeader struct {
 	timeout   int64
@@ -147,7 +157,7 @@ type AfdPort struct{ port windows.Handle }
 
 // NewAfdPort returns a port.
 func NewAfdPort() (AfdPort, error) {
-	if err := startWinsock(); err != nil {
+	if err := StartWinsock(); err != nil {
 		return AfdPort{}, err
 	}
 	port, err := windows.CreateIoCompletionPort(windows.InvalidHandle, 0, 0, 0)

@@ -140,7 +140,7 @@ func (s *AfdSet) place(a *AfdSocket) error {
 
 func (s *AfdSet) start(a *AfdSocket) error {
 	a.asked = a.events
-	return a.poll.Start(s.devices[a.slot/group*2], AfdEntry{socket: a.base, events: afdEvents(a.events) | afdLocalClose})
+	return a.poll.Start(s.devices[a.slot/group*2], afdEntry(a.base, a.events))
 }
 
 func (s *AfdSet) watchClose(a *AfdSocket) error {
@@ -222,7 +222,7 @@ func (s *AfdSet) Report(room int, report func(fd int, events uint16)) (more bool
 func (s *AfdSet) Entries(dst []AfdEntry) []AfdEntry {
 	for _, a := range s.sockets {
 		if !a.gone {
-			dst = append(dst, AfdEntry{socket: a.base, events: afdEvents(a.events) | afdLocalClose})
+			dst = append(dst, afdEntry(a.base, a.events))
 		}
 	}
 	return dst

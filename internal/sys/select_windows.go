@@ -35,7 +35,7 @@ func (s *fdSets) add(set int, event uint16, fds []PollFd) error {
 // wait wraps select. It waits until a socket is ready or the deadline has passed and returns the number of sockets in the
 // results. When all sets are empty, which Winsock refuses, it sleeps.
 func (s *fdSets) wait(deadline Deadline) (int, error) {
-	if err := startWinsock(); err != nil {
+	if err := StartWinsock(); err != nil {
 		return 0, err
 	}
 	empty := true
@@ -114,7 +114,7 @@ func selectOnce(sets [3]unsafe.Pointer, timeout time.Duration) (int, error) {
 
 // Probe returns WSAENOTSOCK if the descriptor is not an open socket.
 func Probe(fd int) error {
-	if err := startWinsock(); err != nil {
+	if err := StartWinsock(); err != nil {
 		return err
 	}
 	_, err := windows.GetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, soType)

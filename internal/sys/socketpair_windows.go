@@ -7,17 +7,22 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Socketpair returns the two ends of a TCP connection, which are non-blocking and send without delay.
-func Socketpair() (a, b int, err error) {
-	if err := startWinsock(); err != nil {
+// Socketpair returns the two ends of a TCP connection on loopback, of the family AF_INET or AF_INET6. They are non-blocking and send
+// without delay.
+func Socketpair(family int) (a, b int, err error) {
+	if err := StartWinsock(); err != nil {
 		return -1, -1, err
 	}
-	listener, err := listenLoopback()
+	loopback := windows.Sockaddr(&windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	if family == windows.AF_INET6 {
+		loopback = &windows.SockaddrInet6{Addr: [16]byte{15: 1}}
+	}
+	listener, err := listenAt(loopback, family)
 	if err != nil {
 		return -1, -1, err
 	}
 	defer windows.Closesocket(listener)
-	client, err := tcpSocket()
+	client, err := tcpSocket(family)
 	if err != nil {
 		return -1, -1, err
 	}
@@ -36,20 +41,20 @@ func Socketpair() (a, b int, err error) {
 	return int(client), int(server), nil
 }
 
-func tcpSocket() (windows.Handle, error) {
-	return windows.WSASocket(windows.AF_INET, windows.SOCK_STREAM, windows.IPPROTO_TCP, nil, 0,
+func tcpSocket(family int) (windows.Handle, error) {
+	return windows.WSASocket(int32(family), windows.SOCK_STREAM, windows.IPPROTO_TCP, nil, 0,
 		windows.WSA_FLAG_OVERLAPPED|windows.WSA_FLAG_NO_HANDLE_INHERIT)
 }
 
-// listenLoopback returns a socket that listens on a port that no other process can share.
-func listenLoopback() (windows.Handle, error) {
-	s, err := tcpSocket()
+// listenAt returns a socket that listens on a port that no other process can share.
+func listenAt(addr windows.Sockaddr, family int) (windows.Handle, error) {
+	s, err := tcpSocket(family)
 	if err != nil {
 		return s, err
 	}
 	err = windows.SetsockoptInt(s, windows.SOL_SOCKET, soExclusiveAddrUse, 1)
 	if err == nil {
-		err = windows.Bind(s, &windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+		err = windows.Bind(s, addr)
 	}
 	if err == nil {
 		err = windows.Listen(s, 1)
@@ -104,8 +109,15 @@ func accept(listener windows.Handle) (windows.Handle, windows.Sockaddr, error) {
 }
 
 func sameAddr(a, b windows.Sockaddr) bool {
-	a4, b4 := a.(*windows.SockaddrInet4), b.(*windows.SockaddrInet4)
-	return a4.Addr == b4.Addr && a4.Port == b4.Port
+	switch a := a.(type) {
+	case *windows.SockaddrInet4:
+		b, ok := b.(*windows.SockaddrInet4)
+		return ok && a.Addr == b.Addr && a.Port == b.Port
+	case *windows.SockaddrInet6:
+		b, ok := b.(*windows.SockaddrInet6)
+		return ok && a.Addr == b.Addr && a.Port == b.Port
+	}
+	return false
 }
 
 // prepare makes a socket non-blocking and lets it send without delay.

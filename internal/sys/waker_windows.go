@@ -7,7 +7,7 @@ func StartGoPoller() error { return nil }
 
 // wakerPair returns two sockets: select takes nothing else. They send without delay, because the byte of a Wake that comes
 // soon after a Drain would otherwise wait for the acknowledgement of the one before.
-func wakerPair() (r, w int, err error) { return Socketpair() }
+func wakerPair() (r, w int, err error) { return Socketpair(windows.AF_INET) }
 
 // Wake makes the descriptor readable. The send can only fail because nothing more fits in, and then it is readable.
 func (w *Waker) Wake() {

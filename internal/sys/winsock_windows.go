@@ -25,8 +25,8 @@ var (
 	procGetQueuedCompletionStatusEx = kernel32.NewProc("GetQueuedCompletionStatusEx")
 )
 
-// startWinsock must be called before anything else of Winsock. It may be done by package net already, which is no harm.
-var startWinsock = sync.OnceValue(func() error {
+// StartWinsock must be called before anything else of Winsock. It may be done by package net already, which is no harm.
+var StartWinsock = sync.OnceValue(func() error {
 	const version = 0x202
 	var data windows.WSAData
 	return windows.WSAStartup(version, &data)

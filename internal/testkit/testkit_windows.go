@@ -43,7 +43,7 @@ func Pipe(t testing.TB) (r, w int) {
 // Socketpair returns two connected stream sockets, which are non-blocking and closed at the end of the test.
 func Socketpair(t testing.TB) (a, b int) {
 	t.Helper()
-	a, b, err := sys.Socketpair()
+	a, b, err := sys.Socketpair(windows.AF_INET)
 	if err != nil {
 		t.Fatal(err)
 	}

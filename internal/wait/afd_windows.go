@@ -157,7 +157,7 @@ func (a *Afd) share(deadline sys.Deadline) (n int, err error) {
 	if a.sentry == nil {
 		a.sentry, err = newSentry()
 	}
-	if a.apart = err != nil || !a.sentry.post(a.ticket, a.entries); a.apart {
+	if a.apart = err != nil || a.sentry.post(a.ticket, a.entries) != nil; a.apart {
 		return 0, nil
 	}
 	a.ticket.sleep(deadline)

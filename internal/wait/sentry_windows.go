@@ -67,16 +67,16 @@ func (s *sentry) close() {
 	s.device.Close()
 }
 
-// post lets the sentry call the ticket for any of the sockets. It returns false if that is impossible.
-func (s *sentry) post(t *ticket, sockets []sys.AfdEntry) bool {
+// post lets the sentry call the ticket for any of the sockets.
+func (s *sentry) post(t *ticket, sockets []sys.AfdEntry) error {
 	s.called = false
 	if len(sockets) == 0 {
-		return true
+		return nil
 	}
 	theSentries.mu.Lock()
 	defer theSentries.mu.Unlock()
-	if s.poll.Start(s.device, sockets...) != nil {
-		return false
+	if err := s.poll.Start(s.device, sockets...); err != nil {
+		return err
 	}
 	s.ticket, s.onDuty = t, true
 	theSentries.onDuty++
@@ -84,7 +84,7 @@ func (s *sentry) post(t *ticket, sockets []sys.AfdEntry) bool {
 		theSentries.running = true
 		go runSentries()
 	}
-	return true
+	return nil
 }
 
 // relieve ends what post has begun, and reports whether the sentry has called. When it returns, the kernel does not know the sentry any

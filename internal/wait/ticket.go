@@ -16,11 +16,13 @@ type ticket struct {
 	failed bool   // theCrowd could not wait for the descriptor
 }
 
-var tickets = sync.Pool{New: func() any {
+var tickets = sync.Pool{New: func() any { return newTicket() }}
+
+func newTicket() *ticket {
 	t := &ticket{called: make(chan struct{}, 1)}
 	t.alarm.fire = t.call
 	return t
-}}
+}
 
 // call wakes the goroutine, if need be when it falls asleep.
 func (t *ticket) call() {
