@@ -138,7 +138,7 @@ func (s *Socket) deadline() sys.Deadline { return sys.After(s.Gettimeout()) }
 
 // wait performs an operation as soon as that is possible.
 func (s *Socket) wait(c *call, deadline sys.Deadline) error {
-	if deadline == sys.Now || c.flags&(msgDontwait|msgErrqueue) != 0 || c.op.receives && c.flags&MSG_OOB != 0 {
+	if deadline == sys.Now || c.flags&(MSG_DONTWAIT|msgErrqueue) != 0 || c.op.receives && c.flags&MSG_OOB != 0 {
 		return c.op.wouldBlock
 	}
 	blocking := deadline == sys.Never

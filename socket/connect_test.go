@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package socket_test
 
@@ -8,10 +8,9 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -37,10 +36,10 @@ func TestConnectRefused(t *testing.T) {
 		for _, timeout := range []time.Duration{testkit.Patience, pyselect.Forever} {
 			s := newSocket(t, n.family, socket.SOCK_STREAM)
 			check(t, s.Settimeout(timeout))
-			wantError(t, s.Connect(addr), unix.ECONNREFUSED, "socket.connect: fd ")
+			wantError(t, s.Connect(addr), socket.ErrConnectionRefused, "socket.connect: fd ")
 		}
 		s := newSocket(t, n.family, socket.SOCK_STREAM)
-		if errno := s.ConnectEx(addr); errno != unix.ECONNREFUSED {
+		if errno := s.ConnectEx(addr); errno != socket.ErrConnectionRefused {
 			t.Errorf("ConnectEx is %v, want ECONNREFUSED", errno)
 		}
 	})
@@ -52,14 +51,14 @@ func TestConnectNonblocking(t *testing.T) {
 			l := n.listen(t, 128)
 			for _, test := range []struct {
 				addr net.Addr
-				want unix.Errno
-			}{{sockname(t, l), 0}, {n.refusing(t), unix.ECONNREFUSED}} {
+				want syscall.Errno
+			}{{sockname(t, l), 0}, {n.refusing(t), socket.ErrConnectionRefused.(syscall.Errno)}} {
 				s := newSocket(t, n.family, socket.SOCK_STREAM)
 				s.Setblocking(false)
 				err := s.Connect(test.addr)
 				if err != nil && !errors.Is(err, test.want) {
 					wantError(t, err, socket.ErrWouldBlock)
-					wantError(t, err, unix.EINPROGRESS, "socket.connect: ")
+					wantError(t, err, eInProgress, "socket.connect: ")
 				}
 				must[*selectors.SelectorKey](t)(sel.Register(s, selectors.EventWrite, nil))
 				ready := must[[]selectors.Ready](t)(sel.Select(testkit.Patience))
@@ -69,8 +68,8 @@ func TestConnectNonblocking(t *testing.T) {
 				must[*selectors.SelectorKey](t)(sel.Unregister(s))
 				code := must[int](t)(s.Getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 				if err == nil || errors.Is(err, socket.ErrWouldBlock) {
-					if unix.Errno(code) != test.want {
-						t.Errorf("connect to %v: SO_ERROR is %v, want %v", test.addr, unix.Errno(code), test.want)
+					if syscall.Errno(code) != test.want {
+						t.Errorf("connect to %v: SO_ERROR is %v, want %v", test.addr, syscall.Errno(code), test.want)
 					}
 				}
 			}
@@ -83,14 +82,14 @@ func TestConnectExNonblocking(t *testing.T) {
 	l := networks[0].listen(t, 128)
 	s := newSocket(t, socket.AF_INET, socket.SOCK_STREAM)
 	s.Setblocking(false)
-	if errno := s.ConnectEx(sockname(t, l)); errno != 0 && errno != unix.EINPROGRESS {
+	if errno := s.ConnectEx(sockname(t, l)); errno != 0 && errno != eInProgress {
 		t.Errorf("ConnectEx is %v, want 0 or EINPROGRESS", errno)
 	}
 	must[selected](t)(selectOne(s))
-	if errno := s.ConnectEx(sockname(t, l)); errno != 0 && errno != unix.EISCONN {
+	if errno := s.ConnectEx(sockname(t, l)); errno != 0 && errno != eIsConn {
 		t.Errorf("the second ConnectEx is %v, want 0 or EISCONN", errno)
 	}
-	if errno := s.ConnectEx(nil); errno != unix.EINVAL {
+	if errno := s.ConnectEx(nil); errno != eInvalid {
 		t.Errorf("ConnectEx of no address is %v, want EINVAL", errno)
 	}
 }
@@ -115,7 +114,7 @@ func TestConnectWaits(t *testing.T) {
 			})
 			s = newSocket(t, n.family, socket.SOCK_STREAM)
 			check(t, s.Settimeout(time.Millisecond))
-			if errno := s.ConnectEx(addr); errno != unix.EAGAIN {
+			if errno := s.ConnectEx(addr); errno != eAgain {
 				t.Errorf("ConnectEx is %v after a timeout, want EAGAIN", errno)
 			}
 			s = newSocket(t, n.family, socket.SOCK_STREAM)
@@ -139,7 +138,7 @@ func TestConnectAgainWaits(t *testing.T) {
 		testkit.Duration(t, 20*time.Millisecond, func() { wantError(t, s.Connect(addr), os.ErrDeadlineExceeded, "connect", "fd") })
 	}
 	s.Setblocking(false)
-	wantError(t, s.Connect(addr), unix.EALREADY)
+	wantError(t, s.Connect(addr), eAlready)
 	wantError(t, s.Connect(addr), socket.ErrWouldBlock)
 	s.Setblocking(true)
 	call := testkit.Go(t, func() { check(t, s.Connect(addr)) }).Blocked()
@@ -214,14 +213,6 @@ func TestSendtoWhenThereIsRoom(t *testing.T) {
 	call.Wait()
 }
 
-// cpuTime returns how long this process has used the processor.
-func cpuTime(t testing.TB) time.Duration {
-	t.Helper()
-	var usage unix.Rusage
-	check(t, unix.Getrusage(unix.RUSAGE_SELF, &usage))
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
 func TestConnectWhenThereIsRoom(t *testing.T) {
 	testkit.NoLeaks(t)
 	n := networks[2]
@@ -230,9 +221,9 @@ func TestConnectWhenThereIsRoom(t *testing.T) {
 	for range 10 {
 		s := newSocket(t, n.family, socket.SOCK_STREAM)
 		s.Setblocking(false)
-		if err := s.Connect(addr); errors.Is(err, unix.ECONNREFUSED) {
+		if err := s.Connect(addr); errors.Is(err, socket.ErrConnectionRefused) {
 			t.Skip("this system lets no client wait for room in the backlog")
-		} else if errors.Is(err, unix.EAGAIN) {
+		} else if errors.Is(err, eAgain) {
 			break
 		} else {
 			check(t, err)

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package socket_test
 
@@ -11,14 +11,16 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
 )
 
+// withoutPort is what net.FileConn needs.
+const withoutPort = "way to take a socket away from a completion port"
+
 func TestNetConn(t *testing.T) {
+	testkit.NotOnWine(t, withoutPort)
 	eachNetwork(t, func(t *testing.T, n network) {
 		a, b := n.connect(t)
 		conn := must[net.Conn](t)(a.NetConn())
@@ -39,6 +41,7 @@ func TestNetConn(t *testing.T) {
 }
 
 func TestNetListener(t *testing.T) {
+	testkit.NotOnWine(t, withoutPort)
 	eachNetwork(t, func(t *testing.T, n network) {
 		l := must[net.Listener](t)(n.listen(t, 128).NetListener())
 		defer l.Close()
@@ -80,13 +83,13 @@ func TestFromConn(t *testing.T) {
 	_, err = socket.FromConn(client)
 	wantError(t, err, os.ErrClosed)
 	_, err = socket.FromConn(testkit.File(t))
-	wantError(t, err, unix.ENOTSOCK, "fd")
+	wantError(t, err, eNotSock, "fd")
 }
 
 func TestFromFd(t *testing.T) {
 	testkit.NoLeaks(t)
 	fd, peer := testkit.Socketpair(t)
-	check(t, unix.SetNonblock(fd, false))
+	makeBlocking(t, fd)
 	s := must[*socket.Socket](t)(socket.FromFd(fd))
 	if fileno(t, s) == fd {
 		t.Error("FromFd has taken the descriptor")
@@ -127,6 +130,7 @@ func TestDetachAndAdopt(t *testing.T) {
 
 // The timeout of a Socket is one of its net.Conn, for each call, until a deadline is set.
 func TestNetConnTimeout(t *testing.T) {
+	testkit.NotOnWine(t, withoutPort)
 	eachNetwork(t, func(t *testing.T, n network) {
 		a, b := n.connect(t)
 		const timeout = 20 * time.Millisecond

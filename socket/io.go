@@ -34,6 +34,8 @@ func part(p []byte) []byte { return p[:min(len(p), maxPart)] }
 
 const maxPart = 1 << 30
 
+func sendPart(p []byte) []byte { return p[:min(len(p), maxSend)] }
+
 // Recv receives up to len(p) bytes, or one datagram, of which it drops what does not fit. Zero bytes of a stream mean that
 // the peer has shut it down, without an error, as in Python. With MSG_TRUNC, n may be the length of the whole datagram, more than
 // len(p). If p is empty, Recv does nothing. It does not allocate. It mirrors socket.recv_into.
@@ -61,14 +63,15 @@ func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 // On Linux it does not allocate if the sender is that of the last datagram.
 func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from net.Addr, err error) {
 	c := call{op: recvfromOp, p: part(p), flags: union(flags), named: true}
-	if len(p) == 0 && s.needsRoom() {
+	spare := len(p) == 0 && s.needsRoom()
+	if spare {
 		c.p = make([]byte, 1)
 	}
 	if s.waitsForMore(c.flags) {
 		n, err = s.receiveEnough(c)
 		return n, nil, err
 	}
-	if err = s.do(&c); err != nil {
+	if err = s.do(&c); err != nil && !(spare && errno(err) == eMsgSize) {
 		return 0, nil, err
 	}
 	if c.flags&MSG_TRUNC == 0 {
@@ -83,7 +86,7 @@ func (s *Socket) needsRoom() bool { return !onLinux && s.kind.typ != SOCK_STREAM
 // waitsForMore reports whether a receiving operation waits for more than one byte, as the kernel does if the descriptor is blocking.
 func (s *Socket) waitsForMore(flags int) bool {
 	return s.kind.typ == SOCK_STREAM && (flags&MSG_WAITALL != 0 || s.lowat.Load() > 1) &&
-		flags&(msgDontwait|MSG_OOB|msgErrqueue) == 0 && s.isBlocking()
+		flags&(MSG_DONTWAIT|MSG_OOB|msgErrqueue) == 0 && s.isBlocking()
 }
 
 // receiveEnough performs an operation until p is full, if the flags have MSG_WAITALL, or has as much as SO_RCVLOWAT demands.
@@ -160,22 +163,22 @@ func (s *Socket) Sendto(p []byte, addr net.Addr, flags ...int) (n int, err error
 
 // send performs an operation that sends p, of which a part was sent already. If the socket is blocking, it sends all of p.
 func (s *Socket) send(c *call, p []byte, sent int) (int, error) {
-	c.p = part(p[sent:])
+	c.p = sendPart(p[sent:])
 	err := s.whole(c, func() bool {
 		sent += c.n
-		c.p = part(p[sent:])
+		c.p = sendPart(p[sent:])
 		return len(c.p) > 0 && s.sendsAll(c)
 	})
 	return sent, err
 }
 
-func (s *Socket) sendsAll(c *call) bool { return c.flags&msgDontwait == 0 && s.isBlocking() }
+func (s *Socket) sendsAll(c *call) bool { return c.flags&MSG_DONTWAIT == 0 && s.isBlocking() }
 
 // fastopen connects and sends p, if possible with the first packet. Otherwise p is sent when the socket is connected.
 func (s *Socket) fastopen(c *call, p []byte) (int, error) {
-	c.p = part(p)
+	c.p = sendPart(p)
 	err := s.try(c)
-	waits := c.flags&msgDontwait == 0 && s.Getblocking()
+	waits := c.flags&MSG_DONTWAIT == 0 && s.Getblocking()
 	switch {
 	case err != nil && !(waits && errors.Is(err, ErrInProgress)):
 		return 0, err
@@ -199,7 +202,7 @@ func (s *Socket) sendall(p []byte, flags int) (sent int, err error) {
 	deadline := s.deadline()
 	c := call{op: sendOp, flags: flags}
 	for {
-		c.p = part(p[sent:])
+		c.p = sendPart(p[sent:])
 		err = s.try(&c)
 		if err != nil && err == sendOp.wouldBlock {
 			err = s.wait(&c, deadline)

@@ -58,7 +58,7 @@ func (s *Socket) SetsockoptBytes(level, option int, value []byte) error {
 func (s *Socket) setsockopt(level, option int, set func(fd int) error) error {
 	return s.control("socket.setsockopt", func(fd int) error {
 		err := set(fd)
-		if level == SOL_SOCKET && option == soRcvlowat {
+		if level == SOL_SOCKET && option == SO_RCVLOWAT {
 			s.noteLowWater(fd)
 		}
 		return err
@@ -67,7 +67,7 @@ func (s *Socket) setsockopt(level, option int, set func(fd int) error) error {
 
 // noteLowWater remembers SO_RCVLOWAT, so that Recv need not ask. The kernel ignores it, since the descriptor is non-blocking.
 func (s *Socket) noteLowWater(fd int) {
-	if n, err := getsockoptInt(fd, SOL_SOCKET, soRcvlowat); err == nil {
+	if n, err := getsockoptInt(fd, SOL_SOCKET, SO_RCVLOWAT); err == nil {
 		s.lowat.Store(int64(n))
 	}
 }

@@ -23,10 +23,8 @@ const defaultPairFamily = AF_UNIX
 // setsReuseaddr says whether CreateServer sets SO_REUSEADDR.
 const setsReuseaddr = true
 
-const (
-	msgDontwait = MSG_DONTWAIT
-	soRcvlowat  = SO_RCVLOWAT
-)
+// maxSend is how much is sent by one call.
+const maxSend = maxPart
 
 type cmsghdr = unix.Cmsghdr
 

@@ -19,13 +19,14 @@ const defaultPairFamily = AF_INET
 // would let others take it even before.
 const setsReuseaddr = false
 
+// maxSend is how much is sent by one call. The kernel would take all at once, however much that is, and keep it in memory.
+const maxSend = 1 << 20
+
 // What the system does not have.
 const (
 	wideLevel   = -1
-	msgDontwait = 0
 	msgErrqueue = 0
 	msgFastopen = 0
-	soRcvlowat  = SO_RCVLOWAT
 )
 
 var (
@@ -68,7 +69,7 @@ func newPair(family, typ, proto int) ([2]int, error) {
 }
 
 func dup(fd int) (int, error) {
-	if err := sys.StartWinsock(); err != nil {
+	if err := sys.Probe(fd); err != nil {
 		return -1, err
 	}
 	var info windows.WSAProtocolInfo
@@ -127,7 +128,7 @@ func closeFd(fd int) error {
 
 // kindOf returns what a descriptor is a socket of.
 func kindOf(fd int) (kind, error) {
-	if err := sys.StartWinsock(); err != nil {
+	if err := sys.Probe(fd); err != nil {
 		return kind{}, err
 	}
 	const protocolInfo = 0x2005 // SO_PROTOCOL_INFOW
@@ -175,19 +176,24 @@ func write(fd int, p []byte) (int, error) {
 	return result(syscall.SyscallN(procSend.Addr(), uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0))
 }
 
-// recvfrom does not pass MSG_WAITALL on, which the kernel refuses. receiveEnough waits.
+// forKernel returns flags without those that the kernel does not take: receiveEnough waits for all, and no call waits in the kernel.
+func forKernel(flags int) uint32 { return uint32(flags &^ (MSG_WAITALL | MSG_DONTWAIT)) }
+
 func recvfrom(fd int, p []byte, flags int, from *sockaddr) (int, error) {
 	from.len = uint32(len(from.buf))
 	n, _, errno := syscall.SyscallN(procRecvfrom.Addr(), uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
-		uintptr(flags&^MSG_WAITALL), uintptr(unsafe.Pointer(&from.buf)), uintptr(unsafe.Pointer(&from.len)))
-	return from.result(n, failed(n, errno))
+		uintptr(forKernel(flags)), uintptr(unsafe.Pointer(&from.buf)), uintptr(unsafe.Pointer(&from.len)))
+	if errno = failed(n, errno); errno == eMsgSize { // the sender is known all the same
+		return len(p), errno
+	}
+	return from.result(n, errno)
 }
 
 // sendto sends to an address, or to where the socket is connected to if to is empty.
 func sendto(fd int, p []byte, flags int, to *sockaddr) (int, error) {
 	name, size := to.pointer()
 	return result(syscall.SyscallN(procSendto.Addr(), uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
-		uintptr(flags), uintptr(name), uintptr(size)))
+		uintptr(forKernel(flags)), uintptr(name), uintptr(size)))
 }
 
 // pointer returns the address as a system call takes it.
@@ -200,12 +206,11 @@ func (a *sockaddr) pointer() (name unsafe.Pointer, size int32) {
 
 // recvmsg receives ancillary data of datagrams, for which alone the system has any.
 func recvmsg(fd int, buffers [][]byte, oob []byte, flags int, from *sockaddr) (n, oobn, msgFlags int, err error) {
-	flags &^= MSG_WAITALL // as recvfrom
 	bufs := vectors(buffers)
 	from.len = uint32(len(from.buf))
 	var received uint32
 	if len(oob) == 0 {
-		got := uint32(flags)
+		got := forKernel(flags)
 		r, _, errno := syscall.SyscallN(procWSARecvFrom.Addr(), uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(bufs))),
 			uintptr(len(bufs)), uintptr(unsafe.Pointer(&received)), uintptr(unsafe.Pointer(&got)),
 			uintptr(unsafe.Pointer(&from.buf)), uintptr(unsafe.Pointer(&from.len)), 0, 0)
@@ -214,7 +219,7 @@ func recvmsg(fd int, buffers [][]byte, oob []byte, flags int, from *sockaddr) (n
 	} else {
 		msg := windows.WSAMsg{
 			Name: (*syscall.RawSockaddrAny)(unsafe.Pointer(&from.buf)), Namelen: int32(len(from.buf)),
-			Buffers: unsafe.SliceData(bufs), BufferCount: uint32(len(bufs)), Flags: uint32(flags),
+			Buffers: unsafe.SliceData(bufs), BufferCount: uint32(len(bufs)), Flags: forKernel(flags),
 			Control: windows.WSABuf{Len: uint32(len(oob)), Buf: unsafe.SliceData(oob)},
 		}
 		err = windows.WSARecvMsg(windows.Handle(fd), &msg, &received, nil, nil)
@@ -240,11 +245,11 @@ func sendmsg(fd int, buffers [][]byte, oob []byte, flags int, to *sockaddr) (int
 			Buffers: unsafe.SliceData(bufs), BufferCount: uint32(len(bufs)),
 			Control: windows.WSABuf{Len: uint32(len(oob)), Buf: unsafe.SliceData(oob)},
 		}
-		err := windows.WSASendMsg(windows.Handle(fd), &msg, uint32(flags), &sent, nil, nil)
+		err := windows.WSASendMsg(windows.Handle(fd), &msg, forKernel(flags), &sent, nil, nil)
 		return int(sent), err
 	}
 	_, err := result(syscall.SyscallN(procWSASendTo.Addr(), uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(bufs))),
-		uintptr(len(bufs)), uintptr(unsafe.Pointer(&sent)), uintptr(flags), uintptr(name), uintptr(size), 0, 0))
+		uintptr(len(bufs)), uintptr(unsafe.Pointer(&sent)), uintptr(forKernel(flags)), uintptr(name), uintptr(size), 0, 0))
 	return int(sent), err
 }
 
@@ -324,11 +329,17 @@ func available(_, size int) (int, error) { return size, nil }
 
 // result is that of a call of Winsock which returns an int.
 func result(n, _ uintptr, errno syscall.Errno) (int, error) {
-	if errno = failed(n, errno); errno != 0 {
-		return -1, errno
+	switch errno = failed(n, errno); errno {
+	case 0:
+		return int(int32(n)), nil
+	case eAgain:
+		return -1, errAgain
 	}
-	return int(int32(n)), nil
+	return -1, errno
 }
+
+// errAgain is eAgain, which would be allocated each time.
+var errAgain error = eAgain
 
 // failed returns the error number of a call, if it has failed. Otherwise the one that is set is an old one.
 func failed(n uintptr, errno syscall.Errno) syscall.Errno {

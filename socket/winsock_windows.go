@@ -46,3 +46,6 @@ const (
 	IP_RECVDSTADDR      = 25
 	IP_RECVTOS          = 40
 )
+
+// MSG_DONTWAIT makes one call non-blocking. Python has it on Unix only.
+const MSG_DONTWAIT = 0x40

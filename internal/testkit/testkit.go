@@ -127,11 +127,14 @@ func TCPPair(t testing.TB) (client, server *net.TCPConn) {
 // File returns an open regular file with something to read, closed at the end of the test.
 func File(t testing.TB) *os.File {
 	t.Helper()
-	f, err := os.CreateTemp(t.TempDir(), "file")
+	f, err := os.CreateTemp("", "pyselect")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() {
+		f.Close()
+		os.Remove(f.Name())
+	})
 	if _, err := f.WriteString("content"); err != nil {
 		t.Fatal(err)
 	}

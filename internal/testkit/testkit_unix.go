@@ -198,3 +198,6 @@ func Signals(t testing.TB) {
 	})
 	<-handled
 }
+
+// NotOnWine does nothing: this is not Windows.
+func NotOnWine(testing.TB, string) {}

@@ -210,3 +210,14 @@ func Signals(t testing.TB) {
 	t.Helper()
 	t.Skip("the system has no signals")
 }
+
+// IsOpen reports whether a socket is open.
+func IsOpen(fd int) bool { return sys.Probe(fd) == nil }
+
+// NotOnWine skips the test on Wine, which lacks something that Windows has.
+func NotOnWine(t testing.TB, lacks string) {
+	t.Helper()
+	if windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil {
+		t.Skipf("Wine has no %s", lacks)
+	}
+}
