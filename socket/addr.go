@@ -47,7 +47,7 @@ func (a UnixAddr) String() string {
 }
 
 // A RawAddr is an address of another family, such as AF_NETLINK, AF_PACKET, AF_CAN or AF_VSOCK, in the form that the kernel has it.
-// It is comparable with ==. Only Linux takes and returns one.
+// It is comparable with ==. Only Linux and Windows take and return one.
 type RawAddr struct {
 	Family int
 	Data   string // the bytes that follow the family in the C structure: 10 for AF_NETLINK

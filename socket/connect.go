@@ -58,8 +58,8 @@ var connectOp = newOperation(operation{name: "socket.connect", writes: true, inP
 // the next Connect waits for its end. It mirrors socket.connect.
 //
 // The error is that of the attempt, like ErrConnectionRefused. For a non-blocking socket it is usually ErrInProgress, then
-// unix.EALREADY, and for a Unix address to which too many want to connect, unix.EAGAIN, all of which are ErrWouldBlock. It is
-// os.ErrInvalid if addr is no valid address.
+// EALREADY, and for a Unix address to which too many want to connect, EAGAIN, all of which are ErrWouldBlock. It is os.ErrInvalid if addr
+// is no valid address.
 func (s *Socket) Connect(addr net.Addr) error {
 	sa, err := s.sockaddr(addr)
 	if err != nil {
@@ -110,10 +110,9 @@ func connected(fd int, addr *sockaddr) error {
 	}
 }
 
-// ConnectEx is Connect with the error number as its result: 0 when the socket is connected, unix.EINPROGRESS when a
-// non-blocking one is not yet, unix.EAGAIN when the timeout is over. It mirrors socket.connect_ex.
-//
-// It is unix.EBADF if the socket is closed, and unix.EINVAL if addr is no valid address.
+// ConnectEx is Connect with the error number as its result: 0 when the socket is connected, that of ErrInProgress when a non-blocking one
+// is not yet, EAGAIN when the timeout is over, EBADF if the socket is closed and EINVAL if addr is no valid address. On Windows these are
+// windows.WSAEWOULDBLOCK, WSAEWOULDBLOCK, WSAENOTSOCK and WSAEINVAL. It mirrors socket.connect_ex.
 func (s *Socket) ConnectEx(addr net.Addr) syscall.Errno {
 	switch err := s.Connect(addr); {
 	case err == nil:
@@ -145,12 +144,13 @@ func (s *Socket) Shutdown(how int) error {
 
 // Getsockname returns the socket's own address. It mirrors socket.getsockname.
 //
-// The error is unix.EAFNOSUPPORT on systems that have no RawAddr, if the address would be one.
+// The error is EAFNOSUPPORT on systems that have no RawAddr, if the address would be one. On Windows, a socket that has no address yet is
+// windows.WSAEINVAL, as in Python.
 func (s *Socket) Getsockname() (net.Addr, error) { return s.name("socket.getsockname", getsockname) }
 
 // Getpeername returns the address that the socket is connected to. It mirrors socket.getpeername.
 //
-// The error is ErrNotConnected if it is not connected, unix.EAFNOSUPPORT as with Getsockname.
+// The error is ErrNotConnected if it is not connected, EAFNOSUPPORT as with Getsockname.
 func (s *Socket) Getpeername() (net.Addr, error) { return s.name("socket.getpeername", getpeername) }
 
 func (s *Socket) name(op string, get func(int, *sockaddr) error) (addr net.Addr, err error) {

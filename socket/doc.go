@@ -1,5 +1,5 @@
 // Package socket is the part of Python's socket module that programs written on select and selectors need: sockets that
-// accept, connect, receive and send at once or say that they would block. It exists on Unix systems.
+// accept, connect, receive and send at once or say that they would block. It exists on Unix systems and on Windows.
 //
 // # Blocking
 //
@@ -28,8 +28,16 @@
 //
 // Before an operation has to wait for the first time, the Socket makes a duplicate of its descriptor, which Go's own
 // poller watches; Close and Detach close that too. A Socket that is used with a selector, without waiting itself, has none.
-// So a socket that has waited costs two descriptors, and an operation that cannot have the second fails with unix.EMFILE. On Linux, one
+// So a socket that has waited costs two descriptors, and an operation that cannot have the second fails with EMFILE. On Linux, one
 // that has waited and has had something in its error queue costs three.
+//
+// # Windows
+//
+// The descriptor is a handle of Winsock, which programs that are started do not inherit. There is no duplicate: an operation that waits
+// lets \Device\Afd, the driver beneath Winsock, say when the socket is ready, through one more handle for each direction and one thread for
+// all. Errors are those of Winsock, like windows.WSAECONNREFUSED; those below are the same on all systems. Socketpair makes a TCP connection
+// on loopback, which nobody else can have got hold of. There is no SO_REUSEPORT, and CreateServer does not set SO_REUSEADDR, which would let
+// other programs take the address. Ancillary data comes and goes with datagrams only, and cannot be descriptors.
 //
 // # Addresses
 //
@@ -41,15 +49,15 @@
 //
 // The error of an operation is a [*pyselect.OpError]: it names the operation and the descriptor, and says whether a time limit has
 // passed. An error that is ErrWouldBlock is the same each time, to cost no allocation, and usually names no descriptor. Use
-// [errors.Is] to tell errors apart:
+// [errors.Is] to tell errors apart, and the error numbers of package unix or windows for what has no name here:
 //
 //	Python                                     here
-//	OSError with an errno                      ErrConnectionRefused, ErrBrokenPipe, ..., unix.EPERM, ...
-//	BlockingIOError                            ErrWouldBlock, and unix.EAGAIN, unix.EINPROGRESS or unix.EALREADY
+//	OSError with an errno                      ErrConnectionRefused, ErrBrokenPipe, ..., EPERM, ...
+//	BlockingIOError                            ErrWouldBlock, and EAGAIN, EINPROGRESS or EALREADY
 //	TimeoutError of a socket with a timeout    os.ErrDeadlineExceeded
 //	OSError EBADF: it is closed                os.ErrClosed
 //	ValueError, TypeError: a bad argument      os.ErrInvalid
 //
-// A system call that a signal interrupts is repeated. To send to a peer that is gone is ErrBrokenPipe; the signal SIGPIPE that
-// comes with it does not end a Go program, whatever the number of the descriptor is.
+// A system call that a signal interrupts is repeated. To send to a peer that is gone is ErrBrokenPipe, or over TCP ErrConnectionReset or
+// ErrConnectionAborted; the signal SIGPIPE that comes with it does not end a Go program, whatever the number of the descriptor is.
 package socket

@@ -20,9 +20,9 @@ var (
 	ErrConnectionRefused error = eConnRefused // Python's ConnectionRefusedError
 	ErrConnectionReset   error = eConnReset   // Python's ConnectionResetError
 	ErrConnectionAborted error = eConnAborted // Python's ConnectionAbortedError
-	ErrBrokenPipe        error = ePipe        // Python's BrokenPipeError
+	ErrBrokenPipe        error = ePipe        // Python's BrokenPipeError; on Windows only after a Shutdown of this side
 	ErrTimeout           error = eTimedOut    // the kernel's; the timeout of a Socket is os.ErrDeadlineExceeded
-	ErrInProgress        error = eInProgress  // a connect has begun; it is ErrWouldBlock too
+	ErrInProgress        error = eInProgress  // a connect has begun; it is ErrWouldBlock too, and on Windows the same number
 	ErrAddressInUse      error = eAddrInUse   // another socket has the address
 	ErrNotConnected      error = eNotConn     // the socket is not connected
 	ErrHostUnreachable   error = eHostUnreach // there is no way to the host

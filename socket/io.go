@@ -41,10 +41,12 @@ func sendPart(p []byte) []byte { return p[:min(len(p), maxSend)] }
 // len(p). If p is empty, Recv does nothing. It does not allocate. It mirrors socket.recv_into.
 //
 // A blocking socket waits for all of p with MSG_WAITALL, and for as much as SO_RCVLOWAT says if Setsockopt has set it. (With MSG_PEEK, it
-// does so on Linux only.) If a part was received before an error, n says how much.
+// does so on Linux only; Windows does not have SO_RCVLOWAT.) If a part was received before an error, n says how much.
 //
 // The error is ErrWouldBlock if there is nothing to receive and the socket is non-blocking, the flags have MSG_DONTWAIT or
-// MSG_ERRQUEUE, or the time that the option SO_RCVTIMEO of a blocking socket says is over.
+// MSG_ERRQUEUE, or the time that the option SO_RCVTIMEO of a blocking socket says is over. On Windows it is, as in Python,
+// ErrMessageTooLong for a datagram that does not fit into p, of which p has the beginning then, ErrConnectionReset after a datagram was sent
+// to where nobody receives, and ErrBrokenPipe after a Shutdown of this side.
 func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 	if len(p) == 0 {
 		return 0, s.answer(recvOp.name, nil)
@@ -60,7 +62,7 @@ func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 // Recvfrom is Recv that also returns the sender, which is nil if the kernel does not say it, as with streams, and that
 // takes a datagram away even if p is empty. It mirrors socket.recvfrom_into.
 //
-// On Linux it does not allocate if the sender is that of the last datagram.
+// On Linux and Windows it does not allocate if the sender is that of the last datagram.
 func (s *Socket) Recvfrom(p []byte, flags ...int) (n int, from net.Addr, err error) {
 	c := call{op: recvfromOp, p: part(p), flags: union(flags), named: true}
 	spare := len(p) == 0 && s.needsRoom()
@@ -114,7 +116,7 @@ func (s *Socket) enough(size, flags int) int {
 	return min(size, int(s.lowat.Load()))
 }
 
-// hasEnough returns unix.EAGAIN until there is as much as an operation waits for that asks for size bytes, or no more can come. A socket
+// hasEnough returns eAgain until there is as much as an operation waits for that asks for size bytes, or no more can come. A socket
 // is not readable before there is as much as SO_RCVLOWAT demands, so that less must not be taken.
 func (s *Socket) hasEnough(fd, size, flags int) error {
 	least := min(size, int(s.lowat.Load()))

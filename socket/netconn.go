@@ -18,7 +18,7 @@ import (
 // FromConn returns a socket for a duplicate of the descriptor of a net.Conn, a net.Listener or another [syscall.Conn],
 // which stays open and usable.
 //
-// The error is unix.ENOTSOCK if it is no socket.
+// The error is ENOTSOCK if it is no socket.
 func FromConn(c syscall.Conn) (s *Socket, err error) {
 	if c == nil {
 		return nil, opError("socket.fromconn", -1, invalid("no connection"))
@@ -38,6 +38,8 @@ func FromConn(c syscall.Conn) (s *Socket, err error) {
 //
 // If the Socket has a timeout, the net.Conn is another type, whose Read and Write each have this timeout until SetDeadline,
 // SetReadDeadline or SetWriteDeadline sets something else. That the Socket is non-blocking is not carried over.
+//
+// On Windows, a socket and its duplicates can be a net.Conn or a net.Listener once, because package net has it in its completion port then.
 func (s *Socket) NetConn() (net.Conn, error) {
 	conn, err := toNet(s, "socket.netconn", net.FileConn)
 	if err != nil {

@@ -83,7 +83,7 @@ func created(fd, family, typ, proto int) *Socket {
 // FromFd returns a socket for a duplicate of a descriptor, which stays the caller's but becomes non-blocking, as all
 // duplicates do together. It mirrors socket.fromfd.
 //
-// The error is unix.ENOTSOCK if the descriptor is no socket, unix.EBADF if it is not open.
+// The error is ENOTSOCK if the descriptor is no socket, EBADF if it is not open. On Windows both are windows.WSAENOTSOCK.
 func FromFd(fd int) (*Socket, error) {
 	const op = "socket.fromfd"
 	n, err := dup(fd)
@@ -101,7 +101,7 @@ func FromFd(fd int) (*Socket, error) {
 // Adopt returns a socket for a descriptor, for instance one from Detach, and owns it from now on: Close closes it. When
 // there is an error, it stays the caller's. It mirrors socket.socket(fileno=fd).
 //
-// The error is unix.ENOTSOCK if the descriptor is no socket, unix.EBADF if it is not open.
+// The error is ENOTSOCK if the descriptor is no socket, EBADF if it is not open. On Windows both are windows.WSAENOTSOCK.
 func Adopt(fd int) (*Socket, error) {
 	s, err := adopt(fd)
 	if err != nil {
