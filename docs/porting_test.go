@@ -1,8 +1,9 @@
-//go:build unix
+//go:build unix || windows
 
 package docs
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,16 +11,13 @@ import (
 	"log"
 	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"regexp"
+	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pyselect/pyselect"
-	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/selectors"
 	"github.com/pyselect/pyselect/socket"
 )
@@ -184,7 +182,7 @@ func beginConnect(sel selectors.BaseSelector, conn *socket.Socket, addr net.Addr
 func connected(conn *socket.Socket) error {
 	code, err := conn.Getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 	if err == nil && code != 0 {
-		err = unix.Errno(code)
+		err = syscall.Errno(code)
 	}
 	return err
 }
@@ -210,39 +208,6 @@ func Example_nonBlockingConnect() {
 		return nil
 	})
 	// Output: <nil>
-}
-
-func startChild(sock *socket.Socket) (*exec.Cmd, error) {
-	fd, err := sock.Detach()
-	if err != nil {
-		return nil, err
-	}
-	file := os.NewFile(uintptr(fd), "socket")
-	defer file.Close()
-	if err := unix.SetNonblock(fd, false); err != nil {
-		return nil, err
-	}
-	child := exec.Command("cat")
-	child.Stdin, child.Stdout = file, file
-	return child, child.Start()
-}
-
-func TestChildProcess(t *testing.T) {
-	testkit.NeedProcesses(t)
-	if _, err := exec.LookPath("cat"); err != nil {
-		t.Skip(err)
-	}
-	sock, peer, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
-	testkit.Check(t, err)
-	defer peer.Close()
-	child, err := startChild(sock)
-	testkit.Check(t, err)
-	testkit.Check(t, peer.Sendall([]byte("spam")))
-	testkit.Check(t, peer.Shutdown(socket.SHUT_WR))
-	if data, err := io.ReadAll(peer); string(data) != "spam" || err != nil {
-		t.Errorf("the child has echoed %q, %v", data, err)
-	}
-	testkit.Check(t, child.Wait())
 }
 
 func Example_thread() {
@@ -279,23 +244,6 @@ func untilInterrupted(sel selectors.BaseSelector, serve func(selectors.Ready)) e
 		serve(ready)
 	}
 	return nil
-}
-
-func Example_interrupt() {
-	withPair(func(sel *selectors.DefaultSelector, a, _ *socket.Socket) {
-		sel.Register(a, selectors.EventWrite, nil)
-		served := 0
-		err := untilInterrupted(sel, func(selectors.Ready) {
-			served++
-			if served == 3 {
-				process, _ := os.FindProcess(os.Getpid())
-				process.Signal(os.Interrupt)
-				sel.Unregister(a)
-			}
-		})
-		fmt.Println(served, err)
-	})
-	// Output: 3 <nil>
 }
 
 type timer struct{ when time.Time }
@@ -345,24 +293,27 @@ func Example_closingInsideABatch() {
 	// one closes the other
 }
 
-func stdinOrServer(server *socket.Socket, buf []byte, say func([]byte), greet func()) error {
-	readable, _, _, err := pyselect.Select([]any{os.Stdin, server}, nil, nil, pyselect.Forever)
-	for _, obj := range readable {
-		switch obj {
-		case os.Stdin:
-			n, err := os.Stdin.Read(buf)
-			if err != nil {
-				return err
-			}
-			say(buf[:n])
-		case server:
-			greet()
+func readLines(sel *selectors.DefaultSelector) <-chan string {
+	lines := make(chan string, 100)
+	go func() {
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+			lines <- in.Text()
+			sel.Wakeup()
 		}
+	}()
+	return lines
+}
+
+func linesOrSockets(sel *selectors.DefaultSelector, lines <-chan string, say func(string), serveAll func([]selectors.Ready)) error {
+	ready, err := sel.Select(pyselect.Forever)
+	for len(lines) > 0 {
+		say(<-lines)
 	}
+	serveAll(ready)
 	return err
 }
 
-func Example_stdin() {
+func Example_stdinByAGoroutine() {
 	stdin, typist, err := os.Pipe()
 	if err != nil {
 		log.Fatal(err)
@@ -370,18 +321,25 @@ func Example_stdin() {
 	defer stdin.Close()
 	os.Stdin, stdin = stdin, os.Stdin
 	defer func() { os.Stdin, stdin = stdin, os.Stdin }()
-	typist.WriteString("hello\n")
-	withPair(func(_ *selectors.DefaultSelector, a, _ *socket.Socket) {
-		say := func(text []byte) { fmt.Printf("%s", text) }
-		if err := stdinOrServer(a, make([]byte, 100), say, func() {}); err != nil {
-			fmt.Println(err)
+	withPair(func(sel *selectors.DefaultSelector, a, b *socket.Socket) {
+		sel.Register(a, selectors.EventRead, nil)
+		typist.WriteString("hello\n")
+		said := 0
+		say := func(line string) {
+			fmt.Println(line)
+			said++
+			b.Send([]byte("x"))
 		}
-		typist.Close()
-		fmt.Println(stdinOrServer(a, make([]byte, 100), say, func() {}))
+		served := 0
+		serveAll := func(ready []selectors.Ready) { served += len(ready) }
+		for lines := readLines(sel); said == 0 || served == 0; {
+			if err := linesOrSockets(sel, lines, say, serveAll); err != nil {
+				log.Fatal(err)
+			}
+		}
 	})
-	// Output:
-	// hello
-	// EOF
+	typist.Close()
+	// Output: hello
 }
 
 type callback func(*socket.Socket) error
@@ -476,7 +434,7 @@ func TestServer(t *testing.T) {
 
 // withPair calls f with a selector and two connected sockets.
 func withPair(f func(sel *selectors.DefaultSelector, a, b *socket.Socket)) {
-	a, b, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+	a, b, err := socket.Socketpair(socket.AF_UNSPEC, socket.SOCK_STREAM, 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -489,13 +447,4 @@ func withPair(f func(sel *selectors.DefaultSelector, a, b *socket.Socket)) {
 	if err != nil {
 		log.Fatal(err)
 	}
-}
-
-// A poller is what an Epoll and a Poll have in common, with masks of different types.
-type poller interface{ Unregister(fd any) error }
-
-func Example_hasattr() {
-	_, err := newPoller()
-	fmt.Println(err)
-	// Output: <nil>
 }
