@@ -14,12 +14,38 @@ import (
 
 // OpenFds returns the sockets and the completion ports that are open.
 func OpenFds() (fds []int) {
-	for fd := 4; fd < 1<<14; fd += 4 {
+	for _, fd := range Handles() {
 		if sys.Probe(fd) == nil || isPort(fd) {
 			fds = append(fds, fd)
 		}
 	}
 	return fds
+}
+
+// Handles returns all handles of the process. It asks for those of the system: to try each number takes far longer.
+func Handles() (handles []int) {
+	type handle struct {
+		_, process, number uintptr
+		_                  [4]uint32
+	}
+	const header = 2 * unsafe.Sizeof(uintptr(0))
+	for size := uint32(1 << 20); ; size *= 2 {
+		info := make([]uint64, size/8)
+		err := windows.NtQuerySystemInformation(windows.SystemExtendedHandleInformation, unsafe.Pointer(&info[0]), size, nil)
+		if err == windows.STATUS_INFO_LENGTH_MISMATCH {
+			continue
+		}
+		if err != nil {
+			panic(err)
+		}
+		count := *(*uintptr)(unsafe.Pointer(&info[0]))
+		for _, h := range unsafe.Slice((*handle)(unsafe.Add(unsafe.Pointer(&info[0]), header)), count) {
+			if int(h.process) == os.Getpid() {
+				handles = append(handles, int(h.number))
+			}
+		}
+		return handles
+	}
 }
 
 var procNtQueryObject = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtQueryObject")
