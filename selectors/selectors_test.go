@@ -626,9 +626,13 @@ func TestFileno(t *testing.T) {
 }
 
 func TestThousands(t *testing.T) {
-	const n = 5000
-	testkit.NeedFds(t, n+100)
+	const most = 5000
+	testkit.NeedFds(t, most+100)
 	each(t, func(t *testing.T, sel selectors.BaseSelector, k kind) {
+		n := most
+		if lags(sel) {
+			n = 2000 // Wine goes through all that wait for one socket whenever one of them does something
+		}
 		if k.strict {
 			testkit.NotEmulated(t, "select above 1024 descriptors")
 		}
