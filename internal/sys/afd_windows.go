@@ -196,9 +196,11 @@ type AfdPacket struct {
 	bytes      uint32
 }
 
-// Poll returns the poll that is complete, or nil if the packet is one of Post.
+// Poll returns the poll that is complete, or nil if the packet is one of Post. It is called once. The pointer was written without the
+// knowledge of the garbage collector: if it stayed, it could outlive the poll, or keep it alive.
 func (p *AfdPacket) Poll() *AfdPoll {
 	poll := (*AfdPoll)(unsafe.Pointer(p.overlapped))
+	p.overlapped = nil
 	if poll != nil {
 		poll.pending = false
 	}
