@@ -237,6 +237,7 @@ func (s *AfdSet) Close() {
 	for _, a := range s.slots {
 		if a != nil {
 			a.gone = true
+			s.free(a)
 		}
 	}
 	if s.drain(false); len(s.unused) == len(s.slots) {
@@ -306,6 +307,9 @@ func (s *AfdSet) take(packets []AfdPacket, now bool) {
 		case a.gone:
 			s.free(a)
 		case poll == &a.close:
+			// The thread that has started it has ended, or Windows has completed it for what the other one asks.
+			s.watchClose(a)
+			a.poll.Cancel()
 		case now && a.ready != 0:
 			s.found = append(s.found, a)
 		default:

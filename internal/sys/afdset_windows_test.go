@@ -116,3 +116,36 @@ func TestAfdSetSleep(t *testing.T) {
 		t.Errorf("found %v", found)
 	}
 }
+
+// If the poll for the end of a socket is cancelled by somebody else, it is started again. Until then, nobody waits for it.
+func TestAfdSetLosesPoll(t *testing.T) {
+	s := newAfdSet(t)
+	a, _ := testkit.Socketpair(t)
+	testkit.Check(t, s.Add(a, sys.Out))
+	s.Lose(a)
+	for range 20 {
+		report(t, s, 1)
+		time.Sleep(time.Millisecond)
+	}
+	testkit.Close(t, a)
+	testkit.Eventually(t, "the end of the socket to be known", func() bool { return s.Gone(a) })
+}
+
+// Windows may complete one poll of a socket for what another one of it has asked, which it then does not complete.
+func TestAfdSetMixedUp(t *testing.T) {
+	s := newAfdSet(t)
+	a, b := testkit.Socketpair(t)
+	testkit.Check(t, s.Add(a, sys.In))
+	testkit.Check(t, s.MixUp(a))
+	for range 2 {
+		testkit.Write(t, b, "x")
+		testkit.Eventually(t, "the socket to be found", func() bool { return report(t, s, 1)[a] == sys.In })
+		testkit.Drain(t, a)
+	}
+	testkit.Close(t, a)
+	testkit.Eventually(t, "the socket to be gone", func() bool {
+		report(t, s, 1)
+		_, used := s.Slots()
+		return used == 0
+	})
+}

@@ -5,3 +5,34 @@ func (s *AfdSet) ToAsk() int { return len(s.again) }
 
 // Slots returns for how many sockets the set has room, and how many of them the kernel may write to.
 func (s *AfdSet) Slots() (all, used int) { return len(s.slots), len(s.slots) - len(s.unused) }
+
+// Lose cancels the poll for the end of a socket, as the end of the thread that has started it does.
+func (s *AfdSet) Lose(fd int) { s.sockets[fd].close.Cancel() }
+
+// Gone reports whether the end of a socket is known.
+func (s *AfdSet) Gone(fd int) bool {
+	s.drain(false)
+	return s.sockets[fd].gone
+}
+
+// MixUp lets each of the two polls of a socket ask for what the other one is for.
+func (s *AfdSet) MixUp(fd int) error {
+	a := s.sockets[fd]
+	a.poll.Cancel()
+	a.close.Cancel()
+	for a.poll.Pending() || a.close.Pending() {
+		n, err := s.port.Wait(s.packets, Never)
+		if err != nil {
+			return err
+		}
+		for i := range s.packets[:n] {
+			s.packets[i].Poll()
+		}
+	}
+	device := s.devices[a.slot/group*2:]
+	err := a.poll.Start(device[0], AfdEntry{socket: a.base, events: afdLocalClose})
+	if err == nil {
+		err = a.close.Start(device[1], AfdEntry{socket: a.base, events: afdEvents(a.events) | afdLocalClose})
+	}
+	return err
+}
