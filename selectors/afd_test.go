@@ -52,6 +52,21 @@ func TestNumberReusedAfterReport(t *testing.T) {
 	})
 }
 
+// Modify is not for the next owner of the number.
+func TestNumberReusedBeforeModify(t *testing.T) {
+	eachAfd(t, func(t *testing.T, sel selectors.BaseSelector) {
+		for _, events := range []selectors.Event{write, read | write} {
+			a, _ := testkit.Socketpair(t)
+			register(t, sel, a, read, "old")
+			reuse(t, a)
+			time.Sleep(20 * time.Millisecond)
+			_, err := sel.Modify(a, events, "new")
+			wantError(t, err, errBadFd, "selectors.modify")
+			selects(t, sel, 0)
+		}
+	})
+}
+
 func TestNumberReusedDuringSelect(t *testing.T) {
 	eachAfd(t, func(t *testing.T, sel selectors.BaseSelector) {
 		a, _ := testkit.Socketpair(t)

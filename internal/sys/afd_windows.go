@@ -121,6 +121,11 @@ func (p *AfdPoll) Start(device AfdDevice, entries ...AfdEntry) error {
 // Pending reports whether the completion has not been taken from the port yet.
 func (p *AfdPoll) Pending() bool { return p.pending }
 
+// Complete reports whether the kernel has completed the poll. Its completion may still be at the port.
+func (p *AfdPoll) Complete() bool {
+	return windows.NTStatus(p.overlapped.Internal) != windows.STATUS_PENDING
+}
+
 // Cancel lets the completion come now, if it has not come yet.
 func (p *AfdPoll) Cancel() {
 	if p.pending {
@@ -128,7 +133,7 @@ func (p *AfdPoll) Cancel() {
 	}
 }
 
-// found returns the events that were found for the one socket of a poll whose completion has been taken. A poll that has failed is
+// found returns the events that were found for the one socket of a poll that is complete. A poll that has failed is
 // said to have found them all: what the socket is used for then shows the error.
 func (p *AfdPoll) found() uint32 {
 	header := (*afdHeader)(unsafe.Pointer(&p.single[0]))

@@ -91,7 +91,7 @@ func (s *AfdSet) Add(fd int, events uint16) error {
 // socket has been closed.
 func (s *AfdSet) Modify(fd int, events uint16) (atOnce bool, err error) {
 	a := s.sockets[fd]
-	if a.gone {
+	if a.gone || a.close.Complete() && a.close.found()&afdLocalClose != 0 {
 		return false, windows.WSAENOTSOCK
 	}
 	if a.poll.Pending() && events&^a.asked != 0 {
