@@ -2,6 +2,7 @@ package sys
 
 import (
 	"slices"
+	"time"
 
 	"golang.org/x/sys/windows"
 )
@@ -247,7 +248,7 @@ func (s *AfdSet) Close() {
 	go func() {
 		for len(s.unused) < len(s.slots) {
 			if s.Sleep(Never) != nil {
-				return // and keep what the kernel may write to
+				time.Sleep(time.Second) // for ever, if need be: the kernel may write to what would be collected otherwise
 			}
 			s.Slept()
 		}
