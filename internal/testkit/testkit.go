@@ -28,7 +28,8 @@ const Patience = 30 * time.Second
 // itself cleans up must be registered after this call.
 func NoLeaks(t testing.TB) {
 	t.Helper()
-	// Go's poller opens descriptors of its own with the first one that it watches, and so does package wait.
+	// Go's poller opens descriptors of its own with the first one that it watches or with the first timer, and so does package wait.
+	time.AfterFunc(time.Hour, func() {}).Stop()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
