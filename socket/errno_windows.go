@@ -25,4 +25,6 @@ const (
 )
 
 // hasLeft reports whether the error of accept says that a client has left before it was accepted.
-func hasLeft(err error) bool { return err == windows.WSAECONNRESET }
+func hasLeft(err error) bool {
+	return err == windows.WSAECONNRESET || err == windows.WSAENOTCONN // which Wine says
+}
