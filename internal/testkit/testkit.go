@@ -6,9 +6,11 @@ package testkit
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -22,7 +24,7 @@ import (
 )
 
 // Patience is how long a test waits for something that is expected to happen at once.
-const Patience = 30 * time.Second
+const Patience = slowness * 30 * time.Second
 
 // NoLeaks fails the test if, at its end, more descriptors are open or more goroutines are alive than now. What the test
 // itself cleans up must be registered after this call.
@@ -125,10 +127,32 @@ func TCPPair(t testing.TB) (client, server *net.TCPConn) {
 	return c.(*net.TCPConn), s.(*net.TCPConn)
 }
 
+// TempDir returns a directory that is removed at the end of the test, also under Wine, which lacks what t.TempDir needs for that.
+func TempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pyselect")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		var paths []string
+		filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
+			paths = append(paths, path)
+			return nil
+		})
+		for _, path := range slices.Backward(paths) {
+			if err := os.Remove(path); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return dir
+}
+
 // File returns an open regular file with something to read, closed at the end of the test.
 func File(t testing.TB) *os.File {
 	t.Helper()
-	f, err := os.CreateTemp("", "pyselect")
+	f, err := os.CreateTemp(TempDir(t), "file")
 	if err != nil {
 		t.Fatal(err)
 	}

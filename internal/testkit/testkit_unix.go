@@ -13,6 +13,8 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
+const slowness = 1 // of the system
+
 // OpenFds returns the descriptors that are open.
 func OpenFds() (fds []int) {
 	var limit unix.Rlimit
@@ -199,5 +201,5 @@ func Signals(t testing.TB) {
 	<-handled
 }
 
-// NotOnWine does nothing: this is not Windows.
+// NotOnWine does nothing: the system is not Wine.
 func NotOnWine(testing.TB, string) {}

@@ -12,6 +12,8 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
+const slowness = 4 // of the system: Wine has one process that does much for all others
+
 // OpenFds returns the sockets and the completion ports that are open.
 func OpenFds() (fds []int) {
 	for _, fd := range Handles() {
@@ -240,10 +242,10 @@ func Signals(t testing.TB) {
 // IsOpen reports whether a socket is open.
 func IsOpen(fd int) bool { return sys.Probe(fd) == nil }
 
-// NotOnWine skips the test on Wine, which lacks something that Windows has.
-func NotOnWine(t testing.TB, lacks string) {
+// NotOnWine skips the test under Wine, for a reason that is Wine's and not Windows's.
+func NotOnWine(t testing.TB, reason string) {
 	t.Helper()
 	if windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil {
-		t.Skipf("Wine has no %s", lacks)
+		t.Skipf("under Wine, %s", reason)
 	}
 }
