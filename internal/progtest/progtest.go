@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 // Package progtest is for the tests of programs: it runs the program under test as a process of its own, and talks to it.
 package progtest
@@ -15,15 +15,16 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
 )
 
-// The test binary is the program itself when fdsEnv is set, to the number of descriptors that it may have open.
+// The test binary is the program itself when fdsEnv is set, to the number of descriptors that it may have open, if the system has a
+// limit of that.
 const (
 	fdsEnv     = "PROGTEST_DESCRIPTORS"
 	defaultFds = 2000
@@ -31,14 +32,12 @@ const (
 
 // Main is for TestMain: it runs the tests, or, in a process that [Start] has started, the program.
 func Main(m *testing.M, program func()) {
-	var limit unix.Rlimit
-	if _, err := fmt.Sscan(os.Getenv(fdsEnv), &limit.Cur); err != nil {
+	fds, isProgram := os.LookupEnv(fdsEnv)
+	if !isProgram {
+		prepareTests()
 		os.Exit(m.Run())
 	}
-	limit.Max = limit.Cur
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		panic(err)
-	}
+	prepareProgram(fds)
 	program()
 }
 
@@ -76,11 +75,12 @@ func Run(t testing.TB, name string, args ...string) *Program {
 func start(t testing.TB, cmd *exec.Cmd) *Program {
 	t.Helper()
 	testkit.NeedProcesses(t)
+	cmd.SysProcAttr = attributes
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()
 	stderr, err3 := cmd.StderrPipe()
 	err := errors.Join(err1, err2, err3, cmd.Start())
-	if errors.Is(err, unix.ENOEXEC) || errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, syscall.ENOEXEC) || errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("no program can be started: %v", err)
 	}
 	if err != nil {
@@ -127,9 +127,7 @@ func (p *Program) End(t testing.TB) (status int, stdout, stderr string) {
 // the rest of its output.
 func (p *Program) Stop(t testing.TB, sig os.Signal) (stdout string) {
 	t.Helper()
-	if err := p.Process.Signal(sig); err != nil {
-		t.Fatal(err)
-	}
+	p.Signal(t, sig)
 	status, stdout, stderr := p.End(t)
 	if status != 0 || stderr != "" {
 		t.Errorf("after %v: status %d, stderr %q", sig, status, stderr)
@@ -190,14 +188,20 @@ func Exchange(t testing.TB, c net.Conn, request, answer []byte) {
 	}
 }
 
-// SendUntilStuck sends without reading, until the server takes no more, and returns what it has sent.
+// SendUntilStuck sends without reading, until the server takes no more, and returns what it has sent: a net.Conn whose deadline is over
+// does not know that on Windows.
 func SendUntilStuck(t testing.TB, c *net.TCPConn) (sent []byte) {
 	t.Helper()
 	const tooMuch = 64 << 20 // more than the buffers of the sockets
 	data := Random(1 << 20)
+	s, err := socket.FromConn(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Settimeout(200 * time.Millisecond)
 	for len(sent) < tooMuch {
-		c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
-		n, err := c.Write(data)
+		n, err := s.Send(data)
 		sent = append(sent, data[:n]...)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return sent
@@ -280,6 +284,7 @@ func Resets(t *testing.T, server *Program, addr string, exchange func(c *net.TCP
 // gone, and that the server complains once for each time that it tries again. To talk has to end a connection.
 func OutOfDescriptors(t testing.TB, retryDelay time.Duration, talk func(c *net.TCPConn)) {
 	t.Helper()
+	testkit.NotOn(t, "windows", "limit of open descriptors")
 	const fds = 20
 	complaint := fmt.Sprintf(": too many open files; next try in %v\n", retryDelay)
 	begin := time.Now()
@@ -292,7 +297,7 @@ func OutOfDescriptors(t testing.TB, retryDelay time.Duration, talk func(c *net.T
 	for _, c := range clients {
 		talk(c)
 	}
-	server.Process.Signal(os.Interrupt)
+	server.Signal(t, os.Interrupt)
 	status, _, stderr := server.End(t)
 	complaints, lines := 1+strings.Count(stderr, complaint), 1+strings.Count(stderr, "\n")
 	if most := 1 + int(time.Since(begin)/retryDelay); status != 0 || complaints != lines || complaints > most {
