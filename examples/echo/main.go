@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 // Echo is the echo server of the documentation of Python's selectors module, and a client for it with several connections,
 // ported to Go.

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -78,7 +76,7 @@ func closed(t *testing.T, c *net.TCPConn) {
 }
 
 func TestHTTP(t *testing.T) {
-	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+	for _, sig := range progtest.Interrupts {
 		server, addr := progtest.Serve(t)
 		idle := progtest.Dial(t, addr)
 		client := http.Client{Timeout: testkit.Patience}

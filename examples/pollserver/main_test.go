@@ -65,7 +65,7 @@ func closed(t *testing.T, c *net.TCPConn) {
 }
 
 func TestHelloWorld(t *testing.T) {
-	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+	for _, sig := range progtest.Interrupts {
 		server, addr := progtest.Serve(t)
 		talk(t, progtest.Dial(t, addr))
 		c := progtest.Dial(t, addr) // only reads

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 // Queueserver answers every message in upper case: the server with lists of inputs and outputs and a queue of messages for
 // each connection, which tutorials of Python's select module teach, ported to Go.
@@ -37,7 +37,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 	server.Setblocking(false)
 
 	// A socket tells Select what happens elsewhere. A byte means: accept again; end of file means: stop.
-	wakeup, waker, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+	wakeup, waker, err := socket.Socketpair(socket.AF_UNSPEC, socket.SOCK_STREAM, 0)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package main
 
@@ -11,8 +11,6 @@ import (
 	"net"
 	"os"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
@@ -46,7 +44,7 @@ func rest(t *testing.T, c net.Conn, sent []byte) {
 }
 
 func TestUpperCase(t *testing.T) {
-	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+	for _, sig := range progtest.Interrupts {
 		server, addr := progtest.Serve(t)
 		c := progtest.Dial(t, addr)
 		progtest.Exchange(t, c, []byte("This is the message.\n"), []byte("THIS IS THE MESSAGE.\n"))
@@ -124,14 +122,10 @@ func TestUrgentData(t *testing.T) {
 	other := progtest.Dial(t, addr)
 	c := progtest.Dial(t, addr)
 	exchange(t, c, []byte("hello"))
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sent := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), []byte("!"), unix.MSG_OOB, nil) })
-	if err := errors.Join(sent, err); err != nil {
-		t.Fatal(err)
-	}
+	s, err := socket.FromConn(c)
+	testkit.Check(t, err)
+	_, err = s.Send([]byte("!"), socket.MSG_OOB)
+	testkit.Check(t, errors.Join(err, s.Close()))
 	if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) && !errors.Is(err, socket.ErrConnectionReset) {
 		t.Errorf("after urgent data: Read = %d, %v", n, err)
 	}

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 // Reactor is a small reactor in the manner of Twisted, whose loop has connections, timers and calls from other goroutines,
 // and on it the echo server that introduces Twisted.
@@ -19,9 +19,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/examples/internal/program"
@@ -90,7 +89,7 @@ func NewReactor() (*Reactor, error) {
 // Run runs the reactor until Stop or an interrupt, and then closes everything. It cannot run again.
 func (r *Reactor) Run() error {
 	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, unix.SIGINT, unix.SIGTERM)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		for range interrupts {
 			r.CallFromThread(r.Stop)

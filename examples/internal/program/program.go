@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 // Package program is what all examples have in common: how they begin, how they end, and what they do when accept fails.
 package program
@@ -11,9 +11,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/socket"
 )
@@ -48,7 +47,7 @@ func UsageError(flags *flag.FlagSet, format string, args ...any) {
 
 // Run calls the main function of the program. An interrupt ends its context; an error ends the program.
 func Run(main func(ctx context.Context) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := main(ctx)
 	stop()
 	if err != nil {
