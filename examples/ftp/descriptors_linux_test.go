@@ -31,7 +31,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	}
 	server.Limit(t, 1000)
 	check(t, fetch(waits, "file", []byte("data")))
-	server.Process.Signal(os.Interrupt)
+	server.Signal(t, os.Interrupt)
 	status, _, stderr := server.End(t)
 	complaints := 2 + strings.Count(stderr, acceptFails)
 	if most := 1 + int(time.Since(begin)/tick); status != 0 || complaints > most {

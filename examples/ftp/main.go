@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 // Ftp uploads and downloads files, of any number of clients at once: the exercise that tutorials of Python's selectors module
 // set at their end, ported to Go. Clients and servers in Python that keep to its protocol can talk to it.
@@ -42,10 +42,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/selectors"
@@ -160,9 +159,9 @@ func serve(ctx context.Context, listen, dir string, timeout time.Duration) error
 		return err
 	}
 	defer sel.Close()
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return os.NewSyscallError("getrlimit", err)
+	descriptors, err := program.Descriptors()
+	if err != nil {
+		return err
 	}
 	s := &server{
 		sel:         sel,
@@ -171,7 +170,7 @@ func serve(ctx context.Context, listen, dir string, timeout time.Duration) error
 		timeout:     timeout,
 		connections: make(map[*connection]bool),
 		// Each may have a file open, which needs a descriptor too.
-		maxConnections: max(1, (int(min(limit.Cur, 1<<30))-ownDescriptors)/2),
+		maxConnections: max(1, (descriptors-ownDescriptors)/2),
 		buf:            make([]byte, 64<<10),
 	}
 	defer func() {
@@ -411,7 +410,7 @@ func (s *server) beginUpload(c *connection, name string, size int64) (err error)
 
 func (s *server) beginDownload(c *connection, name string) error {
 	file, size, err := s.open(name)
-	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+	if program.OutOfDescriptors(err) {
 		return c.fail(err)
 	}
 	if err != nil {
@@ -429,7 +428,7 @@ func (s *server) open(name string) (*os.File, int64, error) {
 		return nil, 0, fs.ErrNotExist
 	}
 	// A named pipe would wait for somebody to write to it.
-	file, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	file, err := s.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, 0, err
 	}

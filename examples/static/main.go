@@ -9,6 +9,8 @@
 // An edge-triggered epoll says once that a socket has become readable or writable, and no more until recv or send has failed
 // because it was not. The originals therefore repeat these calls until they fail, and a client that is fast enough keeps all
 // others waiting. Here each connection has its turn, and goes to the end of the ready list when that is over.
+//
+// It is for Linux: no other system has an epoll, and no selector tells edges.
 package main
 
 import (
@@ -129,9 +131,9 @@ func run(ctx context.Context, listen, dir string, timeout time.Duration) error {
 	if err := epoll.Register(serversocket, pyselect.EPOLLIN|pyselect.EPOLLET); err != nil {
 		return err
 	}
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return os.NewSyscallError("getrlimit", err)
+	descriptors, err := program.Descriptors()
+	if err != nil {
+		return err
 	}
 	s := &server{
 		serversocket: serversocket,
@@ -141,7 +143,7 @@ func run(ctx context.Context, listen, dir string, timeout time.Duration) error {
 		buf:          make([]byte, maxRecv),
 		connections:  make(map[int]*connection),
 		// Each may send a file, which needs a descriptor too.
-		maxConnections: int(max(1, (int64(min(limit.Cur, 1<<30))-ownDescriptors)/2)),
+		maxConnections: max(1, (descriptors-ownDescriptors)/2),
 	}
 	defer s.close()
 
@@ -424,7 +426,7 @@ func (s *server) respondFile(c *connection, request *http.Request) {
 	}
 	file, info, err := s.open(name)
 	switch {
-	case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
+	case program.OutOfDescriptors(err):
 		log.Print(err)
 		c.respondPage(http.StatusServiceUnavailable)
 		return

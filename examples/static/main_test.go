@@ -602,7 +602,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	server.Limit(t, 1000)
 	served(t, waits)
 	served(t, c)
-	server.Process.Signal(os.Interrupt)
+	server.Signal(t, os.Interrupt)
 	status, _, stderr := server.End(t)
 	complaints := 2 + strings.Count(stderr, acceptFails)
 	if most := 1 + int(time.Since(begin)/tick); status != 0 || complaints > most {
@@ -654,7 +654,7 @@ func TestNoTimeout(t *testing.T) {
 }
 
 func TestInterrupt(t *testing.T) {
-	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+	for _, sig := range progtest.Interrupts {
 		root := site(t)
 		big(t, root, 64<<20)
 		server, addr := start(t, root)
