@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 // Socketserver ports ThreadingTCPServer and ForkingTCPServer of Python's socketserver module, and the service that tutorials
 // of that module write on them: it greets a client, answers 0 in one way and anything else in another, and ends the
@@ -26,9 +26,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/selectors"
@@ -78,7 +77,7 @@ func (s *TCPServer) ServerAddress() (net.Addr, error) { return s.socket.Getsockn
 // ServeForever handles requests until Shutdown. It waits for one no longer than pollInterval at a time.
 func (s *TCPServer) ServeForever(pollInterval time.Duration) error {
 	defer close(s.isShutDown)
-	selector, err := selectors.NewPollSelector()
+	selector, err := newServerSelector()
 	if err != nil {
 		return err
 	}
@@ -142,7 +141,7 @@ func (s *TCPServer) FinishRequest(request *socket.Socket, clientAddress net.Addr
 
 // HandleError reports the error of a request, unless it says that the client is gone or that the server ends.
 func (s *TCPServer) HandleError(clientAddress net.Addr, err error) {
-	for _, end := range []error{socket.ErrConnectionReset, socket.ErrBrokenPipe, os.ErrClosed, context.Canceled} {
+	for _, end := range []error{socket.ErrConnectionReset, socket.ErrConnectionAborted, socket.ErrBrokenPipe, os.ErrClosed, context.Canceled} {
 		if errors.Is(err, end) {
 			return
 		}
@@ -196,7 +195,6 @@ type ForkingTCPServer struct {
 const (
 	maxChildren = 40
 	clientEnv   = "SOCKETSERVER_CLIENT" // in a child, the address of its client
-	requestFd   = 3                     // in a child, its request
 )
 
 // NewForkingTCPServer returns a server that listens at an address of the form host:port.
@@ -235,11 +233,9 @@ func fork(request *socket.Socket, clientAddress net.Addr) (*os.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := os.NewFile(uintptr(fd), "request")
-	defer file.Close()
-	return os.StartProcess(program, os.Args, &os.ProcAttr{
+	return startWith(fd, program, &os.ProcAttr{
 		Env:   append(os.Environ(), clientEnv+"="+clientAddress.String()),
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, requestFd: file}, // all others are close-on-exec
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 	})
 }
 
@@ -250,9 +246,10 @@ func ServeForked(handler BaseRequestHandler) {
 	if !forked {
 		return
 	}
-	signal.Ignore(unix.SIGINT) // which a terminal sends to all processes, and the server decides when they end
+	// A terminal interrupts all processes, and the server decides when they end. To ignore it would have no effect on Windows.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	clientAddress, err1 := netip.ParseAddrPort(client)
-	request, err2 := socket.Adopt(requestFd)
+	request, err2 := inherited()
 	if err := errors.Join(err1, err2); err != nil {
 		log.Fatal(err)
 	}
@@ -335,7 +332,7 @@ func serve(server server, blockOnClose bool) error {
 		return err
 	}
 	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, unix.SIGINT, unix.SIGTERM)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-interrupts
 		server.Shutdown()
