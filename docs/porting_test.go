@@ -3,7 +3,6 @@
 package docs
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -291,55 +290,6 @@ func Example_closingInsideABatch() {
 	// Output:
 	// 2 are ready
 	// one closes the other
-}
-
-func readLines(sel *selectors.DefaultSelector) <-chan string {
-	lines := make(chan string, 100)
-	go func() {
-		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-			lines <- in.Text()
-			sel.Wakeup()
-		}
-	}()
-	return lines
-}
-
-func linesOrSockets(sel *selectors.DefaultSelector, lines <-chan string, say func(string), serveAll func([]selectors.Ready)) error {
-	ready, err := sel.Select(pyselect.Forever)
-	for len(lines) > 0 {
-		say(<-lines)
-	}
-	serveAll(ready)
-	return err
-}
-
-func Example_stdinByAGoroutine() {
-	stdin, typist, err := os.Pipe()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer stdin.Close()
-	os.Stdin, stdin = stdin, os.Stdin
-	defer func() { os.Stdin, stdin = stdin, os.Stdin }()
-	withPair(func(sel *selectors.DefaultSelector, a, b *socket.Socket) {
-		sel.Register(a, selectors.EventRead, nil)
-		typist.WriteString("hello\n")
-		said := 0
-		say := func(line string) {
-			fmt.Println(line)
-			said++
-			b.Send([]byte("x"))
-		}
-		served := 0
-		serveAll := func(ready []selectors.Ready) { served += len(ready) }
-		for lines := readLines(sel); said == 0 || served == 0; {
-			if err := linesOrSockets(sel, lines, say, serveAll); err != nil {
-				log.Fatal(err)
-			}
-		}
-	})
-	typist.Close()
-	// Output: hello
 }
 
 type callback func(*socket.Socket) error

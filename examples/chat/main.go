@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 // Chat is a chat server whose terminal takes part: the one whose select waits for sockets and for standard input alike, which
 // tutorials of Python's select module teach, ported to Go, and for its timers too.
@@ -24,11 +24,10 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/examples/internal/program"
@@ -51,17 +50,22 @@ func main() {
 	if *idle <= 0 {
 		*idle = pyselect.Forever
 	}
-	signal.Ignore(unix.SIGPIPE) // nobody has to read standard output
+	signal.Ignore(syscall.SIGPIPE) // nobody has to read standard output
 	program.Serve(*listen, func(ctx context.Context, server *socket.Socket) error {
-		c := &chat{server: server, stdin: os.Stdin, stdout: os.Stdout, idle: *idle}
+		stdin, stdout, end, err := terminal(os.Stdin, os.Stdout)
+		if err != nil {
+			return err
+		}
+		defer end()
+		c := &chat{server: server, stdin: stdin, stdout: stdout, idle: *idle}
 		return c.serve(ctx)
 	})
 }
 
 type chat struct {
 	server   *socket.Socket
-	stdin    *os.File // or nil, after its end
-	stdout   *os.File // or nil, after its end
+	stdin    io.Reader // waitable, or nil after its end
+	stdout   io.Writer // waitable, or nil after its end
 	idle     time.Duration
 	clients  []*client
 	acceptAt time.Time    // when to accept again after a failure
@@ -82,7 +86,7 @@ type client struct {
 // serve is the loop, which ends when ctx is done.
 func (c *chat) serve(ctx context.Context) error {
 	c.server.Setblocking(false)
-	interrupted, interrupt, err := socket.Socketpair(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+	interrupted, interrupt, err := socket.Socketpair(socket.AF_UNSPEC, socket.SOCK_STREAM, 0)
 	if err != nil {
 		return err
 	}
@@ -183,6 +187,9 @@ func (c *chat) accept() {
 func (c *chat) readTerminal() {
 	var buf [maxLine]byte
 	n, err := c.stdin.Read(buf[:])
+	if errors.Is(err, socket.ErrWouldBlock) {
+		return
+	}
 	for _, line := range c.typed.add(buf[:n], err != nil) {
 		c.tellClients(nil, "server: "+line)
 	}
@@ -242,12 +249,11 @@ func (c *chat) tellClients(but *client, line string) {
 	}
 }
 
-// show writes what standard output can take. A pipe that is writable takes PIPE_BUF bytes without blocking; a terminal may have
-// less room, and then the loop waits for whoever reads it.
+// show writes what standard output can take.
 func (c *chat) show() {
-	n, err := c.stdout.Write(c.unshown.Bytes()[:min(c.unshown.Len(), pyselect.PIPE_BUF)])
+	n, err := c.stdout.Write(c.unshown.Bytes()[:min(c.unshown.Len(), maxShown)])
 	c.unshown.Next(n)
-	if err != nil {
+	if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
 		c.stdout = nil
 	}
 }

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package main
 
@@ -14,8 +14,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/examples/internal/program"
@@ -86,10 +84,15 @@ func serveHere(t *testing.T, stdin, stdout *os.File) (addr string, stop func()) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	in, out, end, err := terminal(stdin, stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	served := testkit.Go(t, func() {
 		defer server.Close()
-		c := &chat{server: server, stdin: stdin, stdout: stdout, idle: pyselect.Forever}
+		defer end()
+		c := &chat{server: server, stdin: in, stdout: out, idle: pyselect.Forever}
 		if err := c.serve(ctx); err != nil {
 			t.Error(err)
 		}
@@ -98,7 +101,7 @@ func serveHere(t *testing.T, stdin, stdout *os.File) (addr string, stop func()) 
 }
 
 func TestConversation(t *testing.T) {
-	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+	for _, sig := range progtest.Interrupts {
 		server, addr := progtest.Serve(t)
 		anna := join(t, server, addr)
 		bert := join(t, server, addr)
@@ -320,6 +323,7 @@ func TestReset(t *testing.T) {
 }
 
 func TestManyClients(t *testing.T) {
+	testkit.NotOnWine(t, "so much talk takes too long")
 	const people = 1000
 	testkit.NeedFds(t, people+50)
 	server, addr := progtest.Serve(t)

@@ -156,10 +156,7 @@ func File(t testing.TB) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		f.Close()
-		os.Remove(f.Name())
-	})
+	t.Cleanup(func() { f.Close() })
 	if _, err := f.WriteString("content"); err != nil {
 		t.Fatal(err)
 	}
