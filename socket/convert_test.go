@@ -16,11 +16,11 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
-// withoutPort is what net.FileConn needs.
-const withoutPort = "way to take a socket away from a completion port"
+// keepsPort is why net.FileConn fails.
+const keepsPort = "nobody can take a socket away from a completion port"
 
 func TestNetConn(t *testing.T) {
-	testkit.NotOnWine(t, withoutPort)
+	testkit.NotOnWine(t, keepsPort)
 	eachNetwork(t, func(t *testing.T, n network) {
 		a, b := n.connect(t)
 		conn := must[net.Conn](t)(a.NetConn())
@@ -41,7 +41,7 @@ func TestNetConn(t *testing.T) {
 }
 
 func TestNetListener(t *testing.T) {
-	testkit.NotOnWine(t, withoutPort)
+	testkit.NotOnWine(t, keepsPort)
 	eachNetwork(t, func(t *testing.T, n network) {
 		l := must[net.Listener](t)(n.listen(t, 128).NetListener())
 		defer l.Close()
@@ -130,7 +130,7 @@ func TestDetachAndAdopt(t *testing.T) {
 
 // The timeout of a Socket is one of its net.Conn, for each call, until a deadline is set.
 func TestNetConnTimeout(t *testing.T) {
-	testkit.NotOnWine(t, withoutPort)
+	testkit.NotOnWine(t, keepsPort)
 	eachNetwork(t, func(t *testing.T, n network) {
 		a, b := n.connect(t)
 		const timeout = 20 * time.Millisecond

@@ -566,7 +566,7 @@ func TestSetLinger(t *testing.T) {
 // A connection that lingers for no time is reset when it is closed.
 func TestSetLingerResets(t *testing.T) {
 	testkit.NoLeaks(t)
-	testkit.NotOnWine(t, "reset of a connection that does not linger")
+	testkit.NotOnWine(t, "a connection that lingers for no time is not reset")
 	client, server := testkit.TCPPair(t)
 	s, err := socket.FromConn(client)
 	check(t, err)

@@ -87,7 +87,7 @@ func TestShutdownHasNoSender(t *testing.T) {
 
 // An error after a part is not lost: otherwise the stream would seem to have ended.
 func TestErrorAfterAPart(t *testing.T) {
-	testkit.NotOnWine(t, "reset of a connection that does not linger")
+	testkit.NotOnWine(t, "a connection that lingers for no time is not reset")
 	testkit.NoLeaks(t)
 	client, server := testkit.TCPPair(t)
 	s := own(t, must[*socket.Socket](t)(socket.FromConn(client)))

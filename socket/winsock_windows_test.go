@@ -57,7 +57,7 @@ func TestErrorNumbers(t *testing.T) {
 
 // That a datagram met nobody is reported once, to who receives, and nothing is wrong with the socket.
 func TestNobodyReceives(t *testing.T) {
-	testkit.NotOnWine(t, "report of datagrams that have met nobody")
+	testkit.NotOnWine(t, "nobody hears of a datagram that has met nobody")
 	testkit.NoLeaks(t)
 	a, b := connectedUDP(t)
 	nobody := newUDP(t)
