@@ -141,17 +141,20 @@ func Drain(t testing.TB, fd int) string {
 	}
 }
 
-// Fill writes to a descriptor until it is not writable any more.
-func Fill(t testing.TB, fd int) {
+// Fill writes to a descriptor until it is not writable any more, and returns how much it has written.
+func Fill(t testing.TB, fd int) (total int) {
 	t.Helper()
 	buf := make([]byte, 1<<16)
 	for size := len(buf); size > 0; {
-		if _, err := unix.Write(fd, buf[:size]); err == unix.EAGAIN {
+		if n, err := unix.Write(fd, buf[:size]); err == nil {
+			total += n
+		} else if err == unix.EAGAIN {
 			size /= 2
-		} else if err != nil {
+		} else {
 			t.Fatalf("write to fd %d: %v", fd, err)
 		}
 	}
+	return total
 }
 
 // NeedFds skips the test if the process may not have n descriptors open.

@@ -1,13 +1,12 @@
-//go:build unix
+//go:build unix || windows
 
 package testkit
 
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Program is the input of a fuzz test: steps, each followed by what it works on.
@@ -38,13 +37,14 @@ const (
 	Steps
 )
 
-// A World is descriptors, and a model of what each is ready for, which knows nothing but what was done to them. The numbers
-// are high, so that nothing else gets the number of one that has been closed.
+// A World is descriptors, and a model of what each is ready for, which knows nothing but what was done to them. Nothing else gets
+// the number of one that has been closed.
 type World struct {
 	t           testing.TB
-	base        int
+	fds         [Slots]int
 	slots       [Slots]*OpenFile
 	generations [Slots]int
+	platform
 }
 
 // An OpenFile is the model of an open file, which several descriptors may share.
@@ -52,7 +52,7 @@ type OpenFile struct {
 	kind  fileKind
 	peer  *OpenFile
 	refs  int  // descriptors
-	in    int  // writes that have not been read
+	in    int  // bytes that have not been read
 	full  bool // nothing more can be written
 	alone bool // the peer has been closed
 	reset bool // it was closed before it had read all, which nobody has been told yet
@@ -67,9 +67,10 @@ const (
 )
 
 // NewWorld returns a World without open descriptors. Those that are open at the end of the test are closed. The slots are
-// the numbers from base up.
+// the numbers from base up, where the system lets one choose.
 func NewWorld(t testing.TB, base int) *World {
-	w := &World{t: t, base: base}
+	w := &World{t: t}
+	w.reserve(base)
 	t.Cleanup(func() {
 		for slot := range w.slots {
 			w.close(slot)
@@ -79,7 +80,10 @@ func NewWorld(t testing.TB, base int) *World {
 }
 
 // Fd returns the number of a slot.
-func (w *World) Fd(slot int) int { return w.base + slot }
+func (w *World) Fd(slot int) int { return w.fds[slot] }
+
+// Slot returns the slot that has a number.
+func (w *World) Slot(fd int) int { return slices.Index(w.fds[:], fd) }
 
 // File returns the open file in a slot, or nil.
 func (w *World) File(slot int) *OpenFile { return w.slots[slot] }
@@ -89,6 +93,8 @@ func (w *World) Generation(slot int) int { return w.generations[slot] }
 
 // Step does one of the steps above and returns what it was.
 func (w *World) Step(step byte, p *Program) string {
+	w.t.Helper()
+	defer w.settle()
 	slot := p.Next(Slots)
 	switch step {
 	case StepSockets:
@@ -123,13 +129,7 @@ func (w *World) open(a, b int, kindA, kindB fileKind) string {
 	if runtime.GOOS != "linux" { // elsewhere, what the ends of a pipe are ready for differs
 		kindA, kindB = socket, socket
 	}
-	var p [2]int
-	var err error
-	if kindA == socket {
-		p, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	} else {
-		err = unix.Pipe(p[:])
-	}
+	p, err := connect(kindA)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -137,10 +137,7 @@ func (w *World) open(a, b int, kindA, kindB fileKind) string {
 	one.peer, other.peer = other, one
 	w.put(p[0], one, a)
 	w.put(p[1], other, b)
-	for _, fd := range p {
-		unix.SetNonblock(fd, true)
-		unix.Close(fd)
-	}
+	closeAll(p)
 	if kindA == socket {
 		return fmt.Sprintf("sockets %d %d", a, b)
 	}
@@ -150,22 +147,20 @@ func (w *World) open(a, b int, kindA, kindB fileKind) string {
 // put makes the number of a slot a duplicate of fd.
 func (w *World) put(fd int, f *OpenFile, slot int) {
 	w.t.Helper()
-	if err := unix.Dup2(fd, w.Fd(slot)); err != nil {
-		w.t.Fatal(err)
-	}
 	f.refs++
 	w.forget(slot)
+	w.replace(slot, fd)
 	w.slots[slot] = f
 }
 
 func (w *World) close(slot int) {
 	if w.slots[slot] != nil {
-		unix.Close(w.Fd(slot))
 		w.forget(slot)
+		w.vacate(slot)
 	}
 }
 
-// forget notes that a descriptor has been closed.
+// forget notes that a descriptor is being closed.
 func (w *World) forget(slot int) {
 	f := w.slots[slot]
 	if f == nil {
@@ -199,9 +194,8 @@ func (w *World) write(slot int) {
 func (w *World) fill(slot int) {
 	w.t.Helper()
 	if f := w.slots[slot]; f.canWrite() {
-		Fill(w.t, w.Fd(slot))
+		f.peer.in += cram(w.t, w.Fd(slot))
 		f.full = true
-		f.peer.in++
 	}
 }
 
@@ -210,13 +204,7 @@ func (w *World) drain(slot int) {
 	if f == nil || f.kind == writer {
 		return
 	}
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := unix.Read(w.Fd(slot), buf)
-		if n <= 0 && err != unix.ECONNRESET {
-			break
-		}
-	}
+	f.drain(w.t, w.Fd(slot))
 	f.in, f.reset, f.peer.full = 0, false, false
 }
 
