@@ -12,7 +12,7 @@ import (
 var afdKind = kind{
 	name:   "afd",
 	create: func(*testing.T) (selectors.BaseSelector, error) { return selectors.NewAfdSelector() },
-	kernel: true, forgets: true, hidden: true,
+	kernel: true, forgets: true, hidden: true, strays: true,
 }
 
 var kinds = []kind{

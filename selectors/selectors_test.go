@@ -40,6 +40,7 @@ type kind struct {
 	kernel   bool               // the kernel keeps the set: it refuses what cannot be watched
 	forgets  bool               // the kernel's set forgets what is closed, and can itself be watched, unless it is hidden
 	hidden   bool               // has no descriptor
+	strays   bool               // may report the next owner of a number while a duplicate of what is closed is open
 	emulated bool               // by an emulation of the kernel, which allocates, and gives all descriptors to poll(2)
 }
 
