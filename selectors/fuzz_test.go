@@ -27,6 +27,7 @@ const (
 	stepWait                                  //
 	stepWakeup                                //
 	stepCloseSelectors                        //
+	stepUnseen                                // a step of the World: nothing looks what is ready before the next step
 	steps
 )
 
@@ -403,6 +404,9 @@ func FuzzSelectors(f *testing.F) {
 		{sockets, 0, 1, stepRegister, 0, byNumber, rw, dupTo, 0, 2, closeFd, 0, writeTo, 1, stepWait, dupTo, 2, 0, stepModify, 0, byNumber, w,
 			closeFd, 0, stepUnregister, 0, byNumber, stepWait, stepRegister, 2, byNumber, r, stepSelectInto, 1,
 			dupTo, 2, 0, stepRegister, 0, byNumber, r, stepWait, sockets, 0, 3, stepUnregister, 0, byNumber, stepRegister, 0, byNumber, rw, stepWait},
+		// What is over when the selectors look.
+		{sockets, 0, 1, stepRegister, 0, byNumber, r, stepRegister, 1, byNumber, rw, stepUnseen, writeTo, 1, drain, 0, stepUnseen, writeTo, 1,
+			stepUnseen, writeTo, 0, stepUnseen, drain, 1, stepWait, stepUnseen, drain, 0, stepWait},
 		// A number whose next owner is ready: of a socket that is gone, and of one with a duplicate.
 		{sockets, 0, 1, stepRegister, 0, byNumber, rw, stepRegister, 1, byNumber, rw, stepSelectInto, 1, sockets, 1, 0, stepWait,
 			stepUnregister, 1, byNumber, stepRegister, 1, byNumber, rw, dupTo, 1, 2, sockets, 3, 1, stepWait, closeFd, 2, stepWait},
@@ -487,6 +491,9 @@ func FuzzSelectors(f *testing.F) {
 			case stepCloseSelectors:
 				t.Log("close selectors")
 				do = (*model).close
+			case stepUnseen:
+				t.Log(world.Step(byte(p.Next(int(testkit.Steps))), &p), ", unseen")
+				continue
 			default:
 				t.Log(world.Step(step, &p))
 				do = func(*model) {}
