@@ -86,15 +86,8 @@ func Dup(t testing.TB, fd, least int) int {
 	if least > 0 {
 		t.Skip("the system does not let one choose the number of a descriptor")
 	}
-	var info windows.WSAProtocolInfo
-	if err := windows.WSADuplicateSocket(windows.Handle(fd), uint32(os.Getpid()), &info); err != nil {
-		t.Fatal(err)
-	}
-	const fromInfo = -1
-	dup, err := windows.WSASocket(fromInfo, fromInfo, fromInfo, &info, 0, windows.WSA_FLAG_OVERLAPPED)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dup, err := duplicate(windows.Handle(fd))
+	Check(t, err)
 	if s := sockets[fd]; s != nil {
 		s.peer = nil // which does not hear of it when only one of the duplicates is closed
 	}
@@ -102,22 +95,33 @@ func Dup(t testing.TB, fd, least int) int {
 	return int(dup)
 }
 
-// A socket is one that has been handed out.
-type socket struct {
+// duplicate opens a handle of this process while it opens the duplicate.
+func duplicate(s windows.Handle) (windows.Handle, error) {
+	var info windows.WSAProtocolInfo
+	if err := windows.WSADuplicateSocket(s, uint32(os.Getpid()), &info); err != nil {
+		return 0, err
+	}
+	const fromInfo = -1
+	return windows.WSASocket(fromInfo, fromInfo, fromInfo, &info, 0, windows.WSA_FLAG_OVERLAPPED)
+}
+
+// An owned socket is one that has been handed out.
+type owned struct {
 	fd     int
-	peer   *socket
+	peer   *owned
 	closed bool
 }
 
-var sockets = map[int]*socket{}
+var sockets = map[int]*owned{}
 
-func own(t testing.TB, fd int) *socket {
-	s := &socket{fd: fd}
+func own(t testing.TB, fd int) *owned {
+	s := &owned{fd: fd}
 	sockets[fd] = s
 	t.Cleanup(func() {
 		if !s.closed {
 			windows.Closesocket(windows.Handle(fd))
 		}
+		delete(sockets, fd)
 	})
 	return s
 }
@@ -134,7 +138,7 @@ func Close(t testing.TB, fd int) {
 }
 
 // arrive waits until the peer has something to read.
-func (s *socket) arrive(t testing.TB) {
+func (s *owned) arrive(t testing.TB) {
 	t.Helper()
 	if s != nil && s.peer != nil && !s.peer.closed {
 		becomes(t, s.peer.fd, sys.In, acknowledgement)

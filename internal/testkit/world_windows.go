@@ -40,7 +40,7 @@ func (w *World) standIn() int {
 }
 
 func connect(fileKind) (p [2]int, err error) {
-	p[0], p[1], err = sys.Socketpair()
+	p[0], p[1], err = sys.Socketpair(windows.AF_INET)
 	return p, err
 }
 
