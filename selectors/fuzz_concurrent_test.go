@@ -55,9 +55,6 @@ func FuzzConcurrent(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer sel.Close()
-		if k.hidden {
-			warmUp(t, sel, world.Fd(0))
-		}
 
 		var mu sync.Mutex // of world
 		var registered atomic.Int32
@@ -186,13 +183,4 @@ func FuzzConcurrent(f *testing.F) {
 			}
 		}
 	})
-}
-
-// warmUp lets an AfdSelector open its devices. Wine's server fails if one gets the number of a socket that has just been closed and is
-// still waited for.
-func warmUp(t *testing.T, sel selectors.BaseSelector, fd int) {
-	t.Helper()
-	register(t, sel, fd, read, nil)
-	selects(t, sel, time.Microsecond)
-	unregister(t, sel, fd)
 }

@@ -410,6 +410,9 @@ func FuzzSelectors(f *testing.F) {
 		// A number whose next owner is ready: of a socket that is gone, and of one with a duplicate.
 		{sockets, 0, 1, stepRegister, 0, byNumber, rw, stepRegister, 1, byNumber, rw, stepSelectInto, 1, sockets, 1, 0, stepWait,
 			stepUnregister, 1, byNumber, stepRegister, 1, byNumber, rw, dupTo, 1, 2, sockets, 3, 1, stepWait, closeFd, 2, stepWait},
+		// Modify is for the next owner, also when the former one was registered for more or is closed later.
+		{sockets, 0, 1, fill, 0, stepRegister, 0, byNumber, rw, dupTo, 0, 2, sockets, 0, 3, stepModify, 0, byNumber, r, writeTo, 3, stepWait},
+		{sockets, 0, 1, stepRegister, 0, byNumber, w, dupTo, 0, 2, sockets, 0, 3, stepModify, 0, byNumber, rw, closeFd, 2, writeTo, 3, stepWait},
 		// What the selectors keep when the kernel's set is rebuilt.
 		{sockets, 0, 1, sockets, 2, 3, stepRegister, 0, byNumber, w, stepRegister, 2, byNumber, rw, stepRegister, 3, byNumber, rw, dupTo, 2, 4,
 			closeFd, 2, stepUnregister, 2, byNumber, stepWait, stepSelectInto, 1, dupTo, 4, 2, stepRegister, 2, byNumber, rw, writeTo, 3, stepWait},

@@ -68,22 +68,6 @@ func (p *poller) wait(c *call, deadline sys.Deadline) error {
 	return err
 }
 
-// kick lets the operations that wait try again, also if the socket does not become ready.
-func (p *poller) kick() {
-	p.read.kick()
-	p.write.kick()
-}
-
-// retire closes what a waiter has, if nobody has the turn. Who has it does so later.
-func (w *waiter) retire() {
-	select {
-	case w.turn <- struct{}{}:
-		w.close()
-		w.turn.Leave()
-	default:
-	}
-}
-
 func (p *poller) isClosed() bool {
 	select {
 	case <-p.closed:

@@ -109,9 +109,23 @@ func (p *parking) resetDeadline(deadline sys.Deadline) {
 	}
 }
 
+// kick lets the operations that wait try again, also if the socket does not become ready.
+func (p *poller) kick() {
+	p.read.kick()
+	p.write.kick()
+}
+
 func (w *waiter) kick() { w.parking.Load().setDeadline(time.Unix(0, 0)) }
 
-func (w *waiter) close() { w.alarm.Close() }
+// retire ends the alarm, if nobody has the turn. Who has it does so later.
+func (w *waiter) retire() {
+	select {
+	case w.turn <- struct{}{}:
+		w.alarm.Close()
+		w.turn.Leave()
+	default:
+	}
+}
 
 // close ends all waits. It waits until the system calls of the poller have returned, which is at once, unless somebody else has made the
 // descriptor blocking.

@@ -2,20 +2,23 @@ package socket
 
 import (
 	"os"
-	"sync/atomic"
+	"sync"
 
 	"github.com/pyselect/pyselect/internal/sys"
 	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // watched is what is waited for: the Socket itself.
-type watched struct{ socket *Socket }
+type watched struct {
+	socket *Socket
+	mu     sync.Mutex
+	watch  *wait.Watch // nil before the first wait
+}
 
-// A parker waits together with all others that wait for sockets.
-type parker struct{ watch atomic.Pointer[wait.Watch] } // nil before the first wait
+type parker struct{} // a Watch is for both directions
 
 func (p *poller) open(s *Socket) error {
-	p.watched = watched{s}
+	p.socket = s
 	return nil
 }
 
@@ -25,47 +28,44 @@ func (c *call) needsPauses(deadline sys.Deadline) bool {
 }
 
 func (w *waiter) park(p *poller, deadline sys.Deadline) error {
-	watch, err := w.startWatching(p)
+	watch, err := p.startWatching()
 	if err != nil {
 		return err
 	}
+	event := uint16(sys.In)
+	if w.call.op.writes {
+		event = sys.Out
+	}
 	for {
-		if waits, err := w.attempt(p.socket, watch); !waits {
+		waits, err := w.attempt(p.socket, func() error {
+			if deadline.Left() == 0 {
+				return os.ErrDeadlineExceeded
+			}
+			return watch.Begin(event)
+		})
+		if !waits {
 			return err
 		}
-		watch.End(deadline)
-		switch {
-		case p.isClosed():
-			return os.ErrClosed
-		case deadline.Left() == 0:
-			return os.ErrDeadlineExceeded
-		}
+		watch.End(event, deadline)
 	}
 }
 
 // startWatching returns the watch, and makes it if there is none. It comes before the attempt, so that no kick is lost.
-func (w *waiter) startWatching(p *poller) (*wait.Watch, error) {
-	if watch := w.watch.Load(); watch != nil {
-		return watch, nil
+func (p *poller) startWatching() (*wait.Watch, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.watch == nil {
+		watch, err := wait.NewWatch(p.fd)
+		if err != nil {
+			return nil, err
+		}
+		p.watch = watch
 	}
-	fd, ok := p.socket.acquire()
-	if !ok {
-		return nil, os.ErrClosed
-	}
-	defer p.socket.release()
-	events := uint16(sys.In)
-	if w.call.op.writes {
-		events = sys.Out
-	}
-	watch, err := wait.NewWatch(fd, events)
-	if err == nil {
-		w.watch.Store(watch)
-	}
-	return watch, err
+	return p.watch, nil
 }
 
 // attempt makes the call or, if that is not possible now, begins a wait.
-func (w *waiter) attempt(s *Socket, watch *wait.Watch) (waits bool, err error) {
+func (w *waiter) attempt(s *Socket, begin func() error) (waits bool, err error) {
 	fd, ok := s.acquire()
 	if !ok {
 		return false, os.ErrClosed
@@ -74,26 +74,28 @@ func (w *waiter) attempt(s *Socket, watch *wait.Watch) (waits bool, err error) {
 	if err = w.call.once(fd); err != w.call.op.inProgress {
 		return false, err
 	}
-	err = watch.Begin()
+	err = begin()
 	return err == nil, err
 }
 
-func (w *waiter) kick() {
-	if watch := w.watch.Load(); watch != nil {
-		watch.Kick()
+// kick lets the operations that wait try again, also if the socket does not become ready.
+func (p *poller) kick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.watch != nil {
+		p.watch.Kick()
 	}
 }
 
-func (w *waiter) close() {
-	if watch := w.watch.Swap(nil); watch != nil {
-		watch.Close()
-	}
-}
+// retire has nothing to do: what a waiter has is the poller's.
+func (*waiter) retire() {}
 
 // close ends all waits.
 func (p *poller) close() {
 	close(p.closed)
-	p.kick()
-	p.read.retire()
-	p.write.retire()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.watch != nil {
+		p.watch.Close()
+	}
 }

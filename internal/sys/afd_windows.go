@@ -69,45 +69,32 @@ func afdEntry(base windows.Handle, events uint16) AfdEntry {
 	return AfdEntry{socket: base, events: afdEvents(events) | afdLocalClose}
 }
 
-// An afdHeader is what precedes the entries: AFD_POLL_INFO without them.
-type afdHeader struct {
-	timeout   int64
-	number    uint32
-	exclusive uint32
-}
-
-const (
-	afdHeaderSize = unsafe.Sizeof(afdHeader{})
-	afdEntrySize  = unsafe.Sizeof(AfdEntry{})
-)
-
-// An AfdPoll asks once for one of the events of its sockets. The kernel writes to it from Start until its completion has been taken
+// An AfdPoll asks once for one of the events of a socket. The kernel writes to it from Start until its completion has been taken
 // from the port, which may be after a Cancel: so long it must not be started again, and has to be kept reachable.
 type AfdPoll struct {
 	overlapped windows.Overlapped // the first field, because completions point to it
+	info       afdPollInfo
 	device     AfdDevice
-	single     [4]uint64
-	buffer     []uint64 // a header and entries; it is single if that is enough
 	pending    bool
 	Owner      any
+	Event      Event // is set when the poll completes, and reset when it is started; 0 for none
 }
 
-// Start asks through a device. A socket must not be in two polls of one device at a time: Windows then mixes up their events. The error
-// is WSAENOTSOCK if one of the sockets is not open.
-func (p *AfdPoll) Start(device AfdDevice, entries ...AfdEntry) error {
-	words := int(afdHeaderSize+uintptr(len(entries))*afdEntrySize+7) / 8
-	switch {
-	case words <= len(p.single):
-		p.buffer = p.single[:]
-	case words > len(p.buffer):
-		p.buffer = make([]uint64, words)
-	}
-	buffer := unsafe.Pointer(&p.buffer[0])
-	*(*afdHeader)(buffer) = afdHeader{timeout: math.MaxInt64, number: uint32(len(entries))}
-	copy(unsafe.Slice((*AfdEntry)(unsafe.Add(buffer, afdHeaderSize)), len(entries)), entries)
-	p.overlapped, p.device = windows.Overlapped{}, device
-	size := uint32(words * 8)
-	err := windows.DeviceIoControl(windows.Handle(device), ioctlAfdPoll, (*byte)(buffer), size, (*byte)(buffer), size, nil, &p.overlapped)
+// An afdPollInfo is AFD_POLL_INFO with one socket.
+type afdPollInfo struct {
+	timeout   int64
+	number    uint32
+	exclusive uint32
+	entry     AfdEntry
+}
+
+// Start asks through a device. A socket should not be in two polls at a time, and must not be in two of one device: Windows mixes up their
+// events. The error is WSAENOTSOCK if the socket is not open.
+func (p *AfdPoll) Start(device AfdDevice, entry AfdEntry) error {
+	p.overlapped, p.device = windows.Overlapped{HEvent: windows.Handle(p.Event)}, device
+	p.info = afdPollInfo{timeout: math.MaxInt64, number: 1, entry: entry}
+	buffer, size := (*byte)(unsafe.Pointer(&p.info)), uint32(unsafe.Sizeof(p.info))
+	err := windows.DeviceIoControl(windows.Handle(device), ioctlAfdPoll, buffer, size, buffer, size, nil, &p.overlapped)
 	switch err {
 	case nil, windows.ERROR_IO_PENDING: // a completion follows in both cases
 		p.pending = true
@@ -133,19 +120,19 @@ func (p *AfdPoll) Cancel() {
 	}
 }
 
-// found returns the events that were found for the one socket of a poll that is complete. A poll that has failed is
-// said to have found them all: what the socket is used for then shows the error.
+// Found reports whether a poll that is complete has found something, and was not cancelled.
+func (p *AfdPoll) Found() bool { return p.found() != 0 }
+
+// found returns the events that were found by a poll that is complete. One that has failed is said to have found them all: what the socket
+// is used for then shows the error.
 func (p *AfdPoll) found() uint32 {
-	header := (*afdHeader)(unsafe.Pointer(&p.single[0]))
 	switch status := windows.NTStatus(p.overlapped.Internal); {
-	case status == windows.STATUS_CANCELLED:
+	case status == windows.STATUS_CANCELLED || int32(status) >= 0 && p.info.number == 0:
 		return 0
 	case int32(status) < 0:
 		return afdIn | afdOut
-	case header.number == 0:
-		return 0
 	}
-	return (*AfdEntry)(unsafe.Add(unsafe.Pointer(header), afdHeaderSize)).events
+	return p.info.entry.events
 }
 
 // An AfdDevice is a handle of \Device\Afd that is no socket.

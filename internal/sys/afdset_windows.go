@@ -16,6 +16,7 @@ import (
 // Its methods are called by one goroutine at a time. Sleep and Post may be called beside one of the others, which is then not Slept.
 type AfdSet struct {
 	port    AfdPort
+	event   Event              // of all polls
 	sockets map[int]*AfdSocket // by descriptor
 
 	slots   []*AfdSocket // all that the kernel may write to, and perhaps nobody else knows any more
@@ -34,7 +35,6 @@ type AfdSocket struct {
 	fd     int
 	base   windows.Handle
 	events uint16 // to wait for
-	asked  uint16 // what the poll has been started for
 	ready  uint16 // what it has found
 	gone   bool   // it was removed, or has been closed
 	slot   int
@@ -55,29 +55,39 @@ func NewAfdSet() (*AfdSet, error) {
 	if err != nil {
 		return nil, err
 	}
+	event, err := NewEvent()
+	if err != nil {
+		port.Close()
+		return nil, err
+	}
 	return &AfdSet{
 		port:    port,
+		event:   event,
 		sockets: make(map[int]*AfdSocket),
 		packets: make([]AfdPacket, packetsAtOnce),
 		slept:   make([]AfdPacket, 0, packetsAtOnce),
 	}, nil
 }
 
+// Event returns an event that is set when a poll completes. To start another poll resets it.
+func (s *AfdSet) Event() Event { return s.event }
+
 // Len returns the number of sockets.
 func (s *AfdSet) Len() int { return len(s.sockets) }
 
 // Add adds a socket. This counts for a Sleep that is on. The error is WSAENOTSOCK for what is no open socket.
 func (s *AfdSet) Add(fd int, events uint16) error {
-	base, err := baseSocket(fd)
+	a := &AfdSocket{fd: fd, events: events}
+	a.poll.Owner, a.close.Owner = a, a
+	a.poll.Event, a.close.Event = s.event, s.event
+	err := s.place(a) // first, so that no device gets the number of a socket that is closed just now
 	if err != nil {
 		return err
 	}
-	a := &AfdSocket{fd: fd, base: base, events: events}
-	a.poll.Owner, a.close.Owner = a, a
-	if err := s.place(a); err != nil {
-		return err
+	if a.base, err = baseSocket(fd); err == nil {
+		err = s.watchClose(a)
 	}
-	if err = s.watchClose(a); err == nil {
+	if err == nil {
 		err = s.start(a)
 	}
 	if err != nil {
@@ -88,22 +98,15 @@ func (s *AfdSet) Add(fd int, events uint16) error {
 	return nil
 }
 
-// Modify replaces the events of a socket. It returns false if that does not count for a Sleep that is on. The error is WSAENOTSOCK if the
-// socket has been closed.
-func (s *AfdSet) Modify(fd int, events uint16) (atOnce bool, err error) {
+// Modify replaces the events of a socket. This counts for a Sleep that is on. It asks anew, also for fewer events: the number may be that
+// of another socket now, while a duplicate of the former one is open. The error is WSAENOTSOCK if the socket has been closed.
+func (s *AfdSet) Modify(fd int, events uint16) error {
 	a := s.sockets[fd]
-	if a.gone || a.close.Complete() && a.close.found()&afdLocalClose != 0 {
-		return false, windows.WSAENOTSOCK
+	if a == nil || a.gone || a.close.Complete() && a.close.found()&afdLocalClose != 0 {
+		return windows.WSAENOTSOCK
 	}
-	if a.poll.Pending() && events&^a.asked != 0 {
-		s.Remove(fd)
-		return true, s.Add(fd, events)
-	}
-	if _, err := baseSocket(fd); err != nil {
-		return false, err
-	}
-	a.events = events
-	return a.poll.Pending(), nil
+	s.Remove(fd)
+	return s.Add(fd, events)
 }
 
 // Remove removes a socket.
@@ -140,7 +143,6 @@ func (s *AfdSet) place(a *AfdSocket) error {
 }
 
 func (s *AfdSet) start(a *AfdSocket) error {
-	a.asked = a.events
 	return a.poll.Start(s.devices[a.slot/group*2], afdEntry(a.base, a.events))
 }
 
@@ -189,6 +191,9 @@ func (s *AfdSet) Ask() error {
 	return s.ask(len(s.again))
 }
 
+// IsReady reports whether a poll is complete. If not, the event is set when one is.
+func (s *AfdSet) IsReady() bool { return s.drain(false) != nil || len(s.again) > 0 }
+
 // Sleep waits until a poll is complete, Post is called or the deadline has passed.
 func (s *AfdSet) Sleep(deadline Deadline) error {
 	n, err := s.port.Wait(s.slept[:cap(s.slept)], deadline)
@@ -217,16 +222,6 @@ func (s *AfdSet) Report(room int, report func(fd int, events uint16)) (more bool
 	s.again = append(slices.Insert(s.again, 0, s.found[n:]...), s.found[:n]...)
 	s.found = s.found[:0]
 	return more
-}
-
-// Entries appends all sockets to dst, for a poll that finds what Look finds.
-func (s *AfdSet) Entries(dst []AfdEntry) []AfdEntry {
-	for _, a := range s.sockets {
-		if !a.gone {
-			dst = append(dst, afdEntry(a.base, a.events))
-		}
-	}
-	return dst
 }
 
 // Close ends all polls, and closes what the set has opened when the kernel has acknowledged that.
@@ -261,6 +256,7 @@ func (s *AfdSet) closeHandles() {
 		device.Close()
 	}
 	s.port.Close()
+	s.event.Close()
 }
 
 // ask starts the polls of up to n sockets.
@@ -286,15 +282,15 @@ func (s *AfdSet) ask(n int) (err error) {
 func (s *AfdSet) drain(now bool) error {
 	for {
 		n, err := s.port.Wait(s.packets, Now)
-		s.take(s.packets[:n], now)
-		if n < len(s.packets) {
+		if started := s.take(s.packets[:n], now); n < len(s.packets) && !started {
 			return err
 		}
 	}
 }
 
-// take notes what polls have found. The end of a socket comes before whatever is found for the next one with its number.
-func (s *AfdSet) take(packets []AfdPacket, now bool) {
+// take notes what polls have found, and reports whether it has started one. The end of a socket comes before whatever is found for the
+// next one with its number.
+func (s *AfdSet) take(packets []AfdPacket, now bool) (started bool) {
 	for i := range packets {
 		poll := packets[i].Poll()
 		if poll == nil {
@@ -311,10 +307,12 @@ func (s *AfdSet) take(packets []AfdPacket, now bool) {
 			// The thread that has started it has ended, or Windows has completed it for what the other one asks.
 			s.watchClose(a)
 			a.poll.Cancel()
+			started = true
 		case now && a.ready != 0:
 			s.found = append(s.found, a)
 		default:
 			s.again = append(s.again, a)
 		}
 	}
+	return started
 }

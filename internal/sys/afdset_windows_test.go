@@ -43,8 +43,7 @@ func TestAfdSet(t *testing.T) {
 	if found := report(t, s, 1); found[a] != sys.In|sys.Out {
 		t.Errorf("found %v", found)
 	}
-	_, err := s.Modify(a, sys.In)
-	testkit.Check(t, err)
+	testkit.Check(t, s.Modify(a, sys.In))
 	if found := report(t, s, 1); found[a] != sys.In {
 		t.Errorf("found %v", found)
 	}

@@ -3,7 +3,6 @@ package wait
 import (
 	"runtime"
 	"sync"
-	"time"
 
 	"github.com/pyselect/pyselect/internal/sys"
 )
@@ -15,12 +14,7 @@ type Afd struct {
 	cleanup  runtime.Cleanup
 	sleeping sync.Mutex // held during Sleep
 	alarm    Alarm      // more exact than the timeout of a completion port
-	sentry   *sentry    // nil before the first wait together with others
-	vain     int        // how often in a row the sentry has called for nothing
-
-	// Of the block that is on.
-	entries []sys.AfdEntry
-	called  bool // the sentry has called
+	post     post       // of a wait together with others
 }
 
 // NewAfd returns an empty Afd.
@@ -29,7 +23,7 @@ func NewAfd() (*Afd, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Afd{set: set}
+	a := &Afd{set: set, post: post{event: set.Event()}}
 	a.alarm.fire = a.lockAndKick
 	a.cleanup = runtime.AddCleanup(a, (*sys.AfdSet).Close, set)
 	a.Init(a)
@@ -40,35 +34,33 @@ func NewAfd() (*Afd, error) {
 func (a *Afd) Release() error {
 	a.cleanup.Stop()
 	a.set.Close()
-	if a.sentry != nil {
-		a.sentry.close()
-	}
 	return nil
 }
 
 // Add adds a socket.
 func (a *Afd) Add(fd int, events uint16) error {
 	err := a.set.Add(fd, events)
-	a.changed(true)
+	a.changed()
 	return err
 }
 
 // Modify replaces the events of a socket.
 func (a *Afd) Modify(fd int, events uint16) error {
-	atOnce, err := a.set.Modify(fd, events)
-	a.changed(atOnce)
+	err := a.set.Modify(fd, events)
+	a.changed()
 	return err
 }
 
 // Remove removes a socket, which need not be there.
 func (a *Afd) Remove(fd int) {
 	a.set.Remove(fd)
-	a.changed(true)
+	a.changed()
 }
 
-// changed begins the block that is on anew, unless it is in the kernel and a change counts there at once.
-func (a *Afd) changed(atOnce bool) {
-	if a.way == Together || !atOnce {
+// changed begins the block that is on anew, unless it is in the kernel, where a change counts at once: to start a poll resets the event that
+// a watchman may be about to see.
+func (a *Afd) changed() {
+	if a.way == Together {
 		a.Kick()
 	}
 }
@@ -80,14 +72,12 @@ func (a *Afd) Report(room int, report func(fd int, events uint16)) {
 
 // Look implements Set.
 func (a *Afd) Look(room int) (n int, err error) {
-	if a.way != InKernel {
-		a.set.Slept()
-		n, err = a.set.Look(room)
-	} else {
-		n, err = a.lookBesideSleep(room)
+	if a.way == InKernel {
+		return a.lookBesideSleep(room)
 	}
-	if n > 0 {
-		a.vain = 0
+	a.set.Slept()
+	if n, err = a.set.Look(room); n > 0 || err != nil {
+		a.Kick() // what this reports is not asked for any more until the wait that is on does that
 	}
 	return n, err
 }
@@ -117,11 +107,8 @@ func (a *Afd) Watch() bool { return true }
 
 // Arm implements Set.
 func (a *Afd) Arm(int) {
-	if a.set.Ask() != nil {
-		a.Kick() // the Look that follows has the error
-	}
-	if a.way == Together {
-		a.entries = a.set.Entries(a.entries[:0])
+	if a.set.Ask() != nil || a.way == Together && a.set.IsReady() {
+		a.Kick() // the Look that follows finds what it is
 	}
 }
 
@@ -140,33 +127,16 @@ func (a *Afd) Sleep(deadline sys.Deadline) (n int, err error) {
 // Wake implements Set.
 func (a *Afd) Wake() { a.set.Post() }
 
-// Disarm implements Set. What Wake leaves behind ends a later Sleep for nothing, which is no harm. If the sentry calls again and again and
-// a Look finds nothing, the wait stays apart from then on: a socket may have been closed whose duplicate was not, and its number be
-// that of another one.
-func (a *Afd) Disarm(bool) {
-	const enough = 16
-	if a.called {
-		a.called = false
-		a.vain++
-		a.apart = a.vain > enough
-	}
-}
+// Disarm implements Set. What Wake leaves behind ends a later Sleep for nothing, which is no harm.
+func (a *Afd) Disarm(bool) {}
 
 // share implements sharer.
 func (a *Afd) share(deadline sys.Deadline) (n int, err error) {
-	if a.sentry == nil {
-		a.sentry, err = newSentry()
-	}
-	if a.apart = err != nil || a.sentry.post(a.ticket, a.entries) != nil; a.apart {
+	if a.post.take(a.ticket) != nil {
+		a.apart = true
 		return 0, nil
 	}
 	a.ticket.sleep(deadline)
-	if a.called = a.sentry.relieve(); a.called {
-		// A poll of the set has been completed too, or is just being completed.
-		const moment = 20 * time.Millisecond
-		a.Lock()
-		defer a.Unlock()
-		err = a.set.Sleep(sys.After(moment))
-	}
-	return -1, err
+	a.post.leave()
+	return -1, nil
 }

@@ -19,9 +19,14 @@ type ticket struct {
 var tickets = sync.Pool{New: func() any { return newTicket() }}
 
 func newTicket() *ticket {
-	t := &ticket{called: make(chan struct{}, 1)}
-	t.alarm.fire = t.call
+	t := new(ticket)
+	t.init()
 	return t
+}
+
+func (t *ticket) init() {
+	t.called = make(chan struct{}, 1)
+	t.alarm.fire = t.call
 }
 
 // call wakes the goroutine, if need be when it falls asleep.
