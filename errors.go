@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -35,9 +34,10 @@ func (e *OpError) Error() string {
 func (e *OpError) Unwrap() error { return e.Err }
 
 // Timeout reports whether the operation failed because a time limit has passed: that of a Socket, which is os.ErrDeadlineExceeded,
-// or one of the kernel, which is syscall.ETIMEDOUT. That an operation of a non-blocking socket is not possible now is no timeout.
+// or one of the kernel, which is syscall.ETIMEDOUT, and on Windows windows.WSAETIMEDOUT. That an operation of a non-blocking socket is not
+// possible now is no timeout.
 func (e *OpError) Timeout() bool {
-	return errors.Is(e.Err, os.ErrDeadlineExceeded) || errors.Is(e.Err, syscall.ETIMEDOUT)
+	return errors.Is(e.Err, os.ErrDeadlineExceeded) || errors.Is(e.Err, kernelTimeout)
 }
 
 var (

@@ -22,7 +22,7 @@ type ServerConfig struct {
 
 // CreateServer returns a socket that listens at an address of the form host:port. An empty host stands for all of the
 // machine's IPv4 addresses, port 0 for any that is free. Looking up a name cannot be cancelled. The address can be bound again as soon
-// as the socket is closed, by SO_REUSEADDR; with an IPv6 address, the socket takes no IPv4 clients. A nil config is the zero one. It
+// as the socket is closed, on Unix by SO_REUSEADDR; with an IPv6 address, the socket takes no IPv4 clients. A nil config is the zero one. It
 // mirrors socket.create_server.
 //
 // The error is ErrAddressInUse if another socket has the address, os.ErrInvalid for a DualstackIPv6 of another Family than AF_INET6,

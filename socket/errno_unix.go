@@ -28,3 +28,6 @@ const (
 
 // hasLeft reports whether the error of accept says that a client has left before it was accepted.
 func hasLeft(err error) bool { return err == unix.ECONNABORTED }
+
+// portable returns an error as it is: here, package syscall knows what all systems have.
+func portable(err error) error { return err }

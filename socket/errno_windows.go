@@ -1,6 +1,11 @@
 package socket
 
-import "golang.org/x/sys/windows"
+import (
+	"io/fs"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
 
 const (
 	eAddrInUse   = windows.WSAEADDRINUSE
@@ -27,4 +32,21 @@ const (
 // hasLeft reports whether the error of accept says that a client has left before it was accepted.
 func hasLeft(err error) bool {
 	return err == windows.WSAECONNRESET || err == windows.WSAENOTCONN // which Wine says
+}
+
+// A deniedError is WSAEACCES, which package syscall does not know as fs.ErrPermission.
+type deniedError syscall.Errno
+
+func (e deniedError) Error() string { return syscall.Errno(e).Error() }
+
+func (e deniedError) Unwrap() error { return syscall.Errno(e) }
+
+func (e deniedError) Is(target error) bool { return target == fs.ErrPermission }
+
+// portable returns an error that is what it is on all systems.
+func portable(err error) error {
+	if err == windows.WSAEACCES {
+		return deniedError(windows.WSAEACCES)
+	}
+	return err
 }

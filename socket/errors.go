@@ -45,7 +45,7 @@ func opError(op string, fd int, err error) error {
 	if err == eAgain || err == eInProgress || err == eAlready {
 		err = blockingError(err.(syscall.Errno))
 	}
-	return &pyselect.OpError{Op: op, Fd: max(fd, -1), Err: err}
+	return &pyselect.OpError{Op: op, Fd: max(fd, -1), Err: portable(err)}
 }
 
 // invalid returns an error that is os.ErrInvalid, and says what was given and what is wanted.

@@ -51,7 +51,10 @@ func (s *Socket) Recvmsg(buffers [][]byte, ancbufsize int, flags ...int) (
 				return 0, err
 			}
 		}
-		oob := make([]byte, ancbufsize)
+		var oob []byte
+		if s.kind.typ != SOCK_STREAM || streamsHaveAncillary {
+			oob = make([]byte, ancbufsize)
+		}
 		n, oobn, got, err := recvmsg(fd, buffers, oob, c.flags, &addr)
 		if err == nil {
 			ancdata, msgFlags = parse(oob[:oobn]), got

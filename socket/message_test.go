@@ -60,7 +60,7 @@ func TestMessages(t *testing.T) {
 func TestSendmsgSendsAll(t *testing.T) {
 	testkit.NoLeaks(t)
 	a, b := pair(t)
-	parts := []string{strings.Repeat("spam", 1<<18), "", strings.Repeat("eggs", 1<<18), "ham", strings.Repeat("lovely", 1<<17)}
+	parts := []string{strings.Repeat("spam", tooMuch/4), "", strings.Repeat("eggs", 1<<18), "ham", strings.Repeat("lovely", 1<<17)}
 	want := strings.Join(parts, "")
 	call := testkit.Go(t, func() {
 		if n, err := a.Sendmsg(buffers(parts...), nil, nil); n != len(want) || err != nil {

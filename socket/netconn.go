@@ -39,7 +39,8 @@ func FromConn(c syscall.Conn) (s *Socket, err error) {
 // If the Socket has a timeout, the net.Conn is another type, whose Read and Write each have this timeout until SetDeadline,
 // SetReadDeadline or SetWriteDeadline sets something else. That the Socket is non-blocking is not carried over.
 //
-// On Windows, a socket and its duplicates can be a net.Conn or a net.Listener once, because package net has it in its completion port then.
+// On Windows, a socket with all its duplicates can become a net.Conn or a net.Listener only once, because package net has it in its
+// completion port from then on. What FromConn has returned cannot.
 func (s *Socket) NetConn() (net.Conn, error) {
 	conn, err := toNet(s, "socket.netconn", net.FileConn)
 	if err != nil {
@@ -67,6 +68,11 @@ func toNet[T any](s *Socket, op string, convert func(*os.File) (T, error)) (c T,
 	})
 	if err != nil {
 		return c, err
+	}
+	// If it is, convert fails, and to close the file cancels what the other net.Conn waits for.
+	if err := checkInNoPort(n); err != nil {
+		closeFd(n)
+		return c, opError(op, -1, err)
 	}
 	f := os.NewFile(uintptr(n), "socket")
 	defer f.Close()

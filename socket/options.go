@@ -16,7 +16,7 @@ func (s *Socket) Getsockopt(level, option int) (value int, err error) {
 }
 
 // GetsockoptBytes returns up to length bytes of an option that is a structure. It mirrors socket.getsockopt with a length. Only
-// Linux returns more than 32 bytes, and no more than the structure has.
+// Linux and Windows return more than 32 bytes, and no more than the structure has.
 //
 // The error is os.ErrInvalid if the length is negative or more than 1,024, as in Python.
 func (s *Socket) GetsockoptBytes(level, option, length int) (value []byte, err error) {

@@ -101,6 +101,9 @@ func (a *sockaddr) addr() net.Addr {
 		return InetAddr{netip.AddrPortFrom(ip, binary.BigEndian.Uint16(data))}
 	case AF_UNIX:
 		path := string(data)
+		if !onLinux && strings.Trim(path, "\x00") == "" {
+			return UnixAddr("")
+		}
 		if path != "" && path[0] != 0 {
 			path, _, _ = strings.Cut(path, "\x00")
 		}

@@ -26,6 +26,9 @@ const setsReuseaddr = true
 // maxSend is how much is sent by one call.
 const maxSend = maxPart
 
+// streamsHaveAncillary says whether recvmsg takes room for ancillary data of a stream.
+const streamsHaveAncillary = true
+
 type cmsghdr = unix.Cmsghdr
 
 func cmsgLen(length int) int { return unix.CmsgLen(length) }
@@ -108,3 +111,6 @@ func sendfile(fd int, file syscall.RawConn, offset int64, size int) (n int, err 
 	}
 	return 0, err
 }
+
+// checkInNoPort has nothing to do: there are no completion ports.
+func checkInNoPort(int) error { return nil }

@@ -3,6 +3,7 @@ package socket
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"syscall"
 	"time"
 	"unsafe"
@@ -21,6 +22,9 @@ const setsReuseaddr = false
 
 // maxSend is how much is sent by one call. The kernel would take all at once, however much that is, and keep it in memory.
 const maxSend = 1 << 20
+
+// streamsHaveAncillary says whether recvmsg takes room for ancillary data of a stream. WSARecvMsg is for datagrams only.
+const streamsHaveAncillary = false
 
 // What the system does not have.
 const (
@@ -206,7 +210,7 @@ func (a *sockaddr) pointer() (name unsafe.Pointer, size int32) {
 
 // recvmsg receives ancillary data of datagrams, for which alone the system has any.
 func recvmsg(fd int, buffers [][]byte, oob []byte, flags int, from *sockaddr) (n, oobn, msgFlags int, err error) {
-	bufs := vectors(buffers)
+	bufs := vectors(buffers, maxPart)
 	from.len = uint32(len(from.buf))
 	var received uint32
 	if len(oob) == 0 {
@@ -214,29 +218,32 @@ func recvmsg(fd int, buffers [][]byte, oob []byte, flags int, from *sockaddr) (n
 		r, _, errno := syscall.SyscallN(procWSARecvFrom.Addr(), uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(bufs))),
 			uintptr(len(bufs)), uintptr(unsafe.Pointer(&received)), uintptr(unsafe.Pointer(&got)),
 			uintptr(unsafe.Pointer(&from.buf)), uintptr(unsafe.Pointer(&from.len)), 0, 0)
-		_, err = from.result(r, failed(r, errno))
+		_, err = result(r, 0, errno)
 		msgFlags = int(got)
 	} else {
+		// With too little room, the kernel does not say how much data there is.
+		room := make([]byte, max(len(oob), 1024))
 		msg := windows.WSAMsg{
 			Name: (*syscall.RawSockaddrAny)(unsafe.Pointer(&from.buf)), Namelen: int32(len(from.buf)),
 			Buffers: unsafe.SliceData(bufs), BufferCount: uint32(len(bufs)), Flags: forKernel(flags),
-			Control: windows.WSABuf{Len: uint32(len(oob)), Buf: unsafe.SliceData(oob)},
+			Control: windows.WSABuf{Len: uint32(len(room)), Buf: unsafe.SliceData(room)},
 		}
 		err = windows.WSARecvMsg(windows.Handle(fd), &msg, &received, nil, nil)
-		from.len, oobn, msgFlags = uint32(msg.Namelen), int(msg.Control.Len), int(msg.Flags)
+		from.len, msgFlags = uint32(msg.Namelen), int(msg.Flags)
+		if oobn = copy(oob, room[:min(int(msg.Control.Len), len(room))]); oobn < int(msg.Control.Len) {
+			msgFlags |= MSG_CTRUNC
+		}
 	}
 	if err == windows.WSAEMSGSIZE { // something was cut off
 		err = nil
-		if msgFlags&MSG_CTRUNC == 0 {
-			msgFlags |= MSG_TRUNC
-			received = uint32(size(buffers))
-		}
+		msgFlags |= MSG_TRUNC
+		received = uint32(size(buffers))
 	}
-	return int(received), oobn, msgFlags, err
+	return int(received), oobn, msgFlags &^ MSG_PEEK, err
 }
 
 func sendmsg(fd int, buffers [][]byte, oob []byte, flags int, to *sockaddr) (int, error) {
-	bufs := vectors(buffers)
+	bufs := vectors(buffers, maxSend)
 	name, size := to.pointer()
 	var sent uint32
 	if len(oob) != 0 {
@@ -253,12 +260,31 @@ func sendmsg(fd int, buffers [][]byte, oob []byte, flags int, to *sockaddr) (int
 	return int(sent), err
 }
 
-func vectors(buffers [][]byte) []windows.WSABuf {
-	bufs := make([]windows.WSABuf, len(buffers))
-	for i, p := range buffers {
-		bufs[i] = windows.WSABuf{Len: uint32(len(p)), Buf: unsafe.SliceData(p)}
+// vectors returns up to so many bytes of buffers as a system call takes them: one at least.
+func vectors(buffers [][]byte, most int) (bufs []windows.WSABuf) {
+	for _, p := range buffers {
+		p = p[:min(len(p), most)]
+		bufs = append(bufs, windows.WSABuf{Len: uint32(len(p)), Buf: unsafe.SliceData(p)})
+		if most -= len(p); most == 0 {
+			return bufs
+		}
 	}
-	return bufs
+	return append(bufs, windows.WSABuf{})
+}
+
+// checkInNoPort returns an error if a socket is in a completion port, where it stays for ever, as do all its duplicates.
+func checkInNoPort(fd int) error {
+	port, err := windows.CreateIoCompletionPort(windows.InvalidHandle, 0, 0, 0)
+	if err != nil {
+		return err
+	}
+	defer windows.CloseHandle(port)
+	if _, err := windows.CreateIoCompletionPort(windows.Handle(fd), port, 0, 0); err != nil {
+		return fmt.Errorf("the socket is that of a net.Conn already: %w", err)
+	}
+	var none struct{ port, key uintptr }
+	return windows.NtSetInformationFile(windows.Handle(fd), new(windows.IO_STATUS_BLOCK), (*byte)(unsafe.Pointer(&none)),
+		uint32(unsafe.Sizeof(none)), windows.FileReplaceCompletionInformation)
 }
 
 // sendfile does not exist for non-blocking sockets.

@@ -1,5 +1,7 @@
 package sys
 
+import "golang.org/x/sys/windows"
+
 // ToAsk returns how many polls the next Look starts again.
 func (s *AfdSet) ToAsk() int { return len(s.again) }
 
@@ -35,4 +37,22 @@ func (s *AfdSet) MixUp(fd int) error {
 		err = a.close.Start(device[1], AfdEntry{socket: a.base, events: afdEvents(a.events) | afdLocalClose})
 	}
 	return err
+}
+
+// PairAfter returns a pair as Socketpair does, for which strangers have known the port of the listener.
+func PairAfter(strangers func(port int)) (client, server windows.Handle, err error) {
+	listener, err := listenAt(&windows.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}, windows.AF_INET)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer windows.Closesocket(listener)
+	addr, err := windows.Getsockname(listener)
+	if err != nil {
+		return 0, 0, err
+	}
+	strangers(addr.(*windows.SockaddrInet4).Port)
+	if client, err = tcpSocket(windows.AF_INET); err == nil {
+		server, err = connectTo(listener, client)
+	}
+	return client, server, err
 }

@@ -118,5 +118,8 @@ func Probe(fd int) error {
 		return err
 	}
 	_, err := windows.GetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, soType)
+	if err == windows.WSAEOPNOTSUPP { // as Wine has it for a file
+		err = windows.WSAENOTSOCK
+	}
 	return err
 }

@@ -57,7 +57,7 @@ func listenAt(addr windows.Sockaddr, family int) (windows.Handle, error) {
 		err = windows.Bind(s, addr)
 	}
 	if err == nil {
-		err = windows.Listen(s, 1)
+		err = windows.Listen(s, 128) // strangers may take places
 	}
 	if err != nil {
 		windows.Closesocket(s)
@@ -82,6 +82,9 @@ func connectTo(listener, s windows.Handle) (windows.Handle, error) {
 	}
 	for {
 		peer, from, err := accept(listener)
+		if err == windows.WSAECONNRESET { // a stranger has left
+			continue
+		}
 		if err != nil || sameAddr(from, own) {
 			return peer, err
 		}

@@ -114,7 +114,7 @@ func (w *Watch) ask() error {
 	}
 	w.asked = w.wanted
 	if theWatches.pending++; theWatches.pending == 1 {
-		go theWatches.run()
+		go runWatches()
 	}
 	return nil
 }
@@ -160,8 +160,9 @@ func (w *Watch) closeDevice() {
 	}
 }
 
-// run wakes those who wait, as long as polls are pending.
-func (w *watches) run() {
+// runWatches wakes those who wait, as long as polls are pending.
+func runWatches() {
+	w := &theWatches
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.pending > 0 {

@@ -1,0 +1,7 @@
+//go:build !windows
+
+package pyselect
+
+import "syscall"
+
+var kernelTimeout error = syscall.ETIMEDOUT

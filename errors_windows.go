@@ -1,0 +1,5 @@
+package pyselect
+
+import "golang.org/x/sys/windows"
+
+const kernelTimeout = windows.WSAETIMEDOUT
