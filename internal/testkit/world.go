@@ -41,10 +41,9 @@ const (
 // the number of one that has been closed.
 type World struct {
 	t           testing.TB
-	fds         [Slots]int
 	slots       [Slots]*OpenFile
 	generations [Slots]int
-	platform
+	numbers
 }
 
 // An OpenFile is the model of an open file, which several descriptors may share.

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-type platform struct{}
+// numbers are those of the slots.
+type numbers struct{ fds [Slots]int }
 
 // reserve chooses high numbers, which nothing else gets.
 func (w *World) reserve(base int) {

@@ -10,9 +10,10 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// A platform keeps numbers for what is opened later.
-type platform struct {
-	spare [4]int // in order, and lower than those of the slots
+// numbers are those of the slots, and lower ones for what is opened beside, in order.
+type numbers struct {
+	fds   [Slots]int
+	spare [4]int
 }
 
 // reserve takes numbers that are free. They stay the same.
