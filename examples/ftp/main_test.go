@@ -69,8 +69,10 @@ func holds(t *testing.T, dir, name string, data []byte) {
 }
 
 func say(c net.Conn, request, answer string) error {
-	if _, err := io.WriteString(c, request); err != nil {
-		return err
+	if request != "" { // Wine lets an empty one wait for room
+		if _, err := io.WriteString(c, request); err != nil {
+			return err
+		}
 	}
 	got := make([]byte, len(answer))
 	if n, err := io.ReadFull(c, got); string(got) != answer {
