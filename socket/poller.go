@@ -17,13 +17,6 @@ type poller struct {
 	watched
 }
 
-// A waiter waits for one direction. Only the goroutine that has the turn uses the call.
-type waiter struct {
-	turn wait.Turn
-	call call
-	parker
-}
-
 // startPolling returns the poller, and makes it if there is none.
 func (s *Socket) startPolling(op string) (*poller, error) {
 	s.mu.Lock()

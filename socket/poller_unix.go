@@ -20,8 +20,10 @@ type watched struct {
 	conn syscall.RawConn // of file
 }
 
-// A parker waits in Go's own poller. Only the goroutine that has the turn uses the fields that are not atomic.
-type parker struct {
+// A waiter waits for one direction, in Go's own poller. Only the goroutine that has the turn uses the fields that are not atomic.
+type waiter struct {
+	turn    wait.Turn
+	call    call
 	alarm   *wait.Alarm
 	parking atomic.Pointer[parking]
 	attempt func(fd uintptr) bool // makes the call, and says whether that is over

@@ -15,7 +15,11 @@ type watched struct {
 	watch  *wait.Watch // nil before the first wait
 }
 
-type parker struct{} // a Watch is for both directions
+// A waiter waits for one direction. Only the goroutine that has the turn uses the call.
+type waiter struct {
+	turn wait.Turn
+	call call
+}
 
 func (p *poller) open(s *Socket) error {
 	p.socket = s
@@ -54,14 +58,19 @@ func (w *waiter) park(p *poller, deadline sys.Deadline) error {
 func (p *poller) startWatching() (*wait.Watch, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.watch == nil {
-		watch, err := wait.NewWatch(p.fd)
-		if err != nil {
-			return nil, err
-		}
+	if p.watch != nil {
+		return p.watch, nil
+	}
+	fd, ok := p.socket.acquire()
+	if !ok {
+		return nil, os.ErrClosed
+	}
+	defer p.socket.release()
+	watch, err := wait.NewWatch(fd)
+	if err == nil {
 		p.watch = watch
 	}
-	return p.watch, nil
+	return watch, err
 }
 
 // attempt makes the call or, if that is not possible now, begins a wait.
@@ -87,7 +96,7 @@ func (p *poller) kick() {
 	}
 }
 
-// retire has nothing to do: what a waiter has is the poller's.
+// retire has nothing to do: the watch is the poller's.
 func (*waiter) retire() {}
 
 // close ends all waits.

@@ -52,23 +52,6 @@ func fromAfdEvents(afd uint32) (events uint16) {
 	return events
 }
 
-// An AfdEntry is a socket of a poll, and what to wait for or what was found: AFD_POLL_HANDLE_INFO.
-type AfdEntry struct {
-	socket windows.Handle
-	events uint32
-	status uint32
-}
-
-// NewAfdEntry returns an entry for a socket. The error is WSAENOTSOCK for what is no open socket.
-func NewAfdEntry(fd int, events uint16) (AfdEntry, error) {
-	base, err := baseSocket(fd)
-	return afdEntry(base, events), err
-}
-
-func afdEntry(base windows.Handle, events uint16) AfdEntry {
-	return AfdEntry{socket: base, events: afdEvents(events) | afdLocalClose}
-}
-
 // An AfdPoll asks once for one of the events of a socket. The kernel writes to it from Start until its completion has been taken
 // from the port, which may be after a Cancel: so long it must not be started again, and has to be kept reachable.
 type AfdPoll struct {
@@ -77,7 +60,6 @@ type AfdPoll struct {
 	device     AfdDevice
 	pending    bool
 	Owner      any
-	Event      Event // is set when the poll completes, and reset when it is started; 0 for none
 }
 
 // An afdPollInfo is AFD_POLL_INFO with one socket.
@@ -85,14 +67,16 @@ type afdPollInfo struct {
 	timeout   int64
 	number    uint32
 	exclusive uint32
-	entry     AfdEntry
+	socket    BaseSocket
+	events    uint32 // to wait for, or what was found
+	status    uint32
 }
 
-// Start asks through a device. A socket should not be in two polls at a time, and must not be in two of one device: Windows mixes up their
+// Start asks for events through a device; the end of the socket is asked for in any case. A socket should not be in two polls at a time, and must not be in two of one device: Windows mixes up their
 // events. The error is WSAENOTSOCK if the socket is not open.
-func (p *AfdPoll) Start(device AfdDevice, entry AfdEntry) error {
-	p.overlapped, p.device = windows.Overlapped{HEvent: windows.Handle(p.Event)}, device
-	p.info = afdPollInfo{timeout: math.MaxInt64, number: 1, entry: entry}
+func (p *AfdPoll) Start(device AfdDevice, socket BaseSocket, events uint16) error {
+	p.overlapped, p.device = windows.Overlapped{}, device
+	p.info = afdPollInfo{timeout: math.MaxInt64, number: 1, socket: socket, events: afdEvents(events) | afdLocalClose}
 	buffer, size := (*byte)(unsafe.Pointer(&p.info)), uint32(unsafe.Sizeof(p.info))
 	err := windows.DeviceIoControl(windows.Handle(device), ioctlAfdPoll, buffer, size, buffer, size, nil, &p.overlapped)
 	switch err {
@@ -107,11 +91,6 @@ func (p *AfdPoll) Start(device AfdDevice, entry AfdEntry) error {
 
 // Pending reports whether the completion has not been taken from the port yet.
 func (p *AfdPoll) Pending() bool { return p.pending }
-
-// Complete reports whether the kernel has completed the poll. Its completion may still be at the port.
-func (p *AfdPoll) Complete() bool {
-	return windows.NTStatus(p.overlapped.Internal) != windows.STATUS_PENDING
-}
 
 // Cancel lets the completion come now, if it has not come yet.
 func (p *AfdPoll) Cancel() {
@@ -132,7 +111,7 @@ func (p *AfdPoll) found() uint32 {
 	case int32(status) < 0:
 		return afdIn | afdOut
 	}
-	return p.info.entry.events
+	return p.info.events
 }
 
 // An AfdDevice is a handle of \Device\Afd that is no socket.
@@ -152,7 +131,8 @@ func NewAfdPort() (AfdPort, error) {
 	if err := StartWinsock(); err != nil {
 		return AfdPort{}, err
 	}
-	port, err := windows.CreateIoCompletionPort(windows.InvalidHandle, 0, 0, 0)
+	const threads = math.MaxUint32 // which work on what they have taken: those of Go do other things
+	port, err := windows.CreateIoCompletionPort(windows.InvalidHandle, 0, 0, threads)
 	return AfdPort{port}, err
 }
 
@@ -218,15 +198,21 @@ func (p AfdPort) Wait(packets []AfdPacket, deadline Deadline) (n int, err error)
 	return 0, errno
 }
 
+// Event returns an event that is set while there is something to take from the port. That a port can be waited for so is not documented.
+func (p AfdPort) Event() Event { return Event(p.port) }
+
 // Post ends a Wait, also if that is still to begin.
 func (p AfdPort) Post() { windows.PostQueuedCompletionStatus(p.port, 0, 0, nil) }
 
 // Close closes the port.
 func (p AfdPort) Close() { windows.CloseHandle(p.port) }
 
-// baseSocket returns the socket that the driver knows. A layered service provider hands out others, and some do not let one ask for
+// A BaseSocket is a socket that the driver knows.
+type BaseSocket windows.Handle
+
+// Base returns the socket that the driver knows. A layered service provider hands out others, and some do not let one ask for
 // the base below all layers: then the next layer below is asked. The error is WSAENOTSOCK for what is no open socket.
-func baseSocket(fd int) (windows.Handle, error) {
+func Base(fd int) (BaseSocket, error) {
 	if err := Probe(fd); err != nil { // Wine calls whatever it is given a base
 		return 0, err
 	}
@@ -234,7 +220,7 @@ func baseSocket(fd int) (windows.Handle, error) {
 	for {
 		base, err := socketBelow(socket, sioBaseHandle)
 		if err == nil || err == windows.WSAENOTSOCK {
-			return base, err
+			return BaseSocket(base), err
 		}
 		below := socket
 		for _, code := range [...]uint32{sioBspHandleSelect, sioBspHandlePoll} {

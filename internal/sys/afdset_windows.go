@@ -16,7 +16,6 @@ import (
 // Its methods are called by one goroutine at a time. Sleep and Post may be called beside one of the others, which is then not Slept.
 type AfdSet struct {
 	port    AfdPort
-	event   Event              // of all polls
 	sockets map[int]*AfdSocket // by descriptor
 
 	slots   []*AfdSocket // all that the kernel may write to, and perhaps nobody else knows any more
@@ -33,7 +32,7 @@ type AfdSet struct {
 // An AfdSocket is a socket of a set. Two polls ask for it, each through another device.
 type AfdSocket struct {
 	fd     int
-	base   windows.Handle
+	base   BaseSocket
 	events uint16 // to wait for
 	ready  uint16 // what it has found
 	gone   bool   // it was removed, or has been closed
@@ -55,22 +54,16 @@ func NewAfdSet() (*AfdSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	event, err := NewEvent()
-	if err != nil {
-		port.Close()
-		return nil, err
-	}
 	return &AfdSet{
 		port:    port,
-		event:   event,
 		sockets: make(map[int]*AfdSocket),
 		packets: make([]AfdPacket, packetsAtOnce),
 		slept:   make([]AfdPacket, 0, packetsAtOnce),
 	}, nil
 }
 
-// Event returns an event that is set when a poll completes. To start another poll resets it.
-func (s *AfdSet) Event() Event { return s.event }
+// Event returns an event that is set while a poll is complete that nobody has looked at.
+func (s *AfdSet) Event() Event { return s.port.Event() }
 
 // Len returns the number of sockets.
 func (s *AfdSet) Len() int { return len(s.sockets) }
@@ -79,12 +72,11 @@ func (s *AfdSet) Len() int { return len(s.sockets) }
 func (s *AfdSet) Add(fd int, events uint16) error {
 	a := &AfdSocket{fd: fd, events: events}
 	a.poll.Owner, a.close.Owner = a, a
-	a.poll.Event, a.close.Event = s.event, s.event
 	err := s.place(a) // first, so that no device gets the number of a socket that is closed just now
 	if err != nil {
 		return err
 	}
-	if a.base, err = baseSocket(fd); err == nil {
+	if a.base, err = Base(fd); err == nil {
 		err = s.watchClose(a)
 	}
 	if err == nil {
@@ -98,11 +90,13 @@ func (s *AfdSet) Add(fd int, events uint16) error {
 	return nil
 }
 
-// Modify replaces the events of a socket. This counts for a Sleep that is on. It asks anew, also for fewer events: the number may be that
-// of another socket now, while a duplicate of the former one is open. The error is WSAENOTSOCK if the socket has been closed.
+// Modify replaces the events of a socket. It asks anew, also for fewer events: the number may be that of another socket now, while a
+// duplicate of the former one is open. Beside a Sleep, that is to be ended then. The error is WSAENOTSOCK if the socket has been closed.
 func (s *AfdSet) Modify(fd int, events uint16) error {
-	a := s.sockets[fd]
-	if a == nil || a.gone || a.close.Complete() && a.close.found()&afdLocalClose != 0 {
+	if err := s.drain(false); err != nil {
+		return err
+	}
+	if a := s.sockets[fd]; a == nil || a.gone {
 		return windows.WSAENOTSOCK
 	}
 	s.Remove(fd)
@@ -143,11 +137,11 @@ func (s *AfdSet) place(a *AfdSocket) error {
 }
 
 func (s *AfdSet) start(a *AfdSocket) error {
-	return a.poll.Start(s.devices[a.slot/group*2], afdEntry(a.base, a.events))
+	return a.poll.Start(s.devices[a.slot/group*2], a.base, a.events)
 }
 
 func (s *AfdSet) watchClose(a *AfdSocket) error {
-	return a.close.Start(s.devices[a.slot/group*2+1], AfdEntry{socket: a.base, events: afdLocalClose})
+	return a.close.Start(s.devices[a.slot/group*2+1], a.base, 0)
 }
 
 // drop lets the kernel forget a socket.
@@ -190,9 +184,6 @@ func (s *AfdSet) Ask() error {
 	}
 	return s.ask(len(s.again))
 }
-
-// IsReady reports whether a poll is complete. If not, the event is set when one is.
-func (s *AfdSet) IsReady() bool { return s.drain(false) != nil || len(s.again) > 0 }
 
 // Sleep waits until a poll is complete, Post is called or the deadline has passed.
 func (s *AfdSet) Sleep(deadline Deadline) error {
@@ -256,7 +247,6 @@ func (s *AfdSet) closeHandles() {
 		device.Close()
 	}
 	s.port.Close()
-	s.event.Close()
 }
 
 // ask starts the polls of up to n sockets.
@@ -282,15 +272,15 @@ func (s *AfdSet) ask(n int) (err error) {
 func (s *AfdSet) drain(now bool) error {
 	for {
 		n, err := s.port.Wait(s.packets, Now)
-		if started := s.take(s.packets[:n], now); n < len(s.packets) && !started {
+		s.take(s.packets[:n], now)
+		if n < len(s.packets) {
 			return err
 		}
 	}
 }
 
-// take notes what polls have found, and reports whether it has started one. The end of a socket comes before whatever is found for the
-// next one with its number.
-func (s *AfdSet) take(packets []AfdPacket, now bool) (started bool) {
+// take notes what polls have found. The end of a socket comes before whatever is found for the next one with its number.
+func (s *AfdSet) take(packets []AfdPacket, now bool) {
 	for i := range packets {
 		poll := packets[i].Poll()
 		if poll == nil {
@@ -307,12 +297,10 @@ func (s *AfdSet) take(packets []AfdPacket, now bool) (started bool) {
 			// The thread that has started it has ended, or Windows has completed it for what the other one asks.
 			s.watchClose(a)
 			a.poll.Cancel()
-			started = true
 		case now && a.ready != 0:
 			s.found = append(s.found, a)
 		default:
 			s.again = append(s.again, a)
 		}
 	}
-	return started
 }

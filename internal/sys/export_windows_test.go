@@ -32,9 +32,9 @@ func (s *AfdSet) MixUp(fd int) error {
 		}
 	}
 	device := s.devices[a.slot/group*2:]
-	err := a.poll.Start(device[0], AfdEntry{socket: a.base, events: afdLocalClose})
+	err := a.poll.Start(device[0], a.base, 0)
 	if err == nil {
-		err = a.close.Start(device[1], AfdEntry{socket: a.base, events: afdEvents(a.events) | afdLocalClose})
+		err = a.close.Start(device[1], a.base, a.events)
 	}
 	return err
 }

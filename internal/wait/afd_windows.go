@@ -38,32 +38,20 @@ func (a *Afd) Release() error {
 }
 
 // Add adds a socket.
-func (a *Afd) Add(fd int, events uint16) error {
-	err := a.set.Add(fd, events)
-	a.changed()
-	return err
-}
+func (a *Afd) Add(fd int, events uint16) error { return a.set.Add(fd, events) }
 
-// Modify replaces the events of a socket.
+// Modify replaces the events of a socket. It may take from the port what the wait that is on needs.
 func (a *Afd) Modify(fd int, events uint16) error {
 	err := a.set.Modify(fd, events)
-	a.changed()
+	a.Kick()
+	if a.kicked && a.way == InKernel {
+		a.Wake()
+	}
 	return err
 }
 
 // Remove removes a socket, which need not be there.
-func (a *Afd) Remove(fd int) {
-	a.set.Remove(fd)
-	a.changed()
-}
-
-// changed begins the block that is on anew, unless it is in the kernel, where a change counts at once: to start a poll resets the event that
-// a watchman may be about to see.
-func (a *Afd) changed() {
-	if a.way == Together {
-		a.Kick()
-	}
-}
+func (a *Afd) Remove(fd int) { a.set.Remove(fd) }
 
 // Report reports what the last Look has found, for up to room sockets.
 func (a *Afd) Report(room int, report func(fd int, events uint16)) {
@@ -107,8 +95,8 @@ func (a *Afd) Watch() bool { return true }
 
 // Arm implements Set.
 func (a *Afd) Arm(int) {
-	if a.set.Ask() != nil || a.way == Together && a.set.IsReady() {
-		a.Kick() // the Look that follows finds what it is
+	if a.set.Ask() != nil {
+		a.Kick() // the Look that follows has the error
 	}
 }
 

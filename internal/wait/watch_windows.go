@@ -22,7 +22,7 @@ type watches struct {
 // A Watch lets two goroutines wait for a socket, one until it is readable and one until it is writable. They share a poll: Windows mixes
 // up two of one socket.
 type Watch struct {
-	socket  int
+	socket  sys.BaseSocket
 	device  sys.AfdDevice
 	cleanup runtime.Cleanup
 	read    ticket
@@ -55,7 +55,11 @@ func (w *watches) open() error {
 }
 
 // NewWatch returns a Watch for a socket. One that becomes unreachable is closed.
-func NewWatch(socket int) (*Watch, error) {
+func NewWatch(fd int) (*Watch, error) {
+	socket, err := sys.Base(fd)
+	if err != nil {
+		return nil, err
+	}
 	theWatches.mu.Lock()
 	defer theWatches.mu.Unlock()
 	if err := theWatches.open(); err != nil {
@@ -88,6 +92,7 @@ func (w *Watch) Begin(event uint16) error {
 	if err != nil {
 		w.wanted = 0
 		w.Kick() // for the other one nobody asks any more
+		w.closeDevice()
 	}
 	return err
 }
@@ -96,6 +101,7 @@ func (w *Watch) Begin(event uint16) error {
 func (w *Watch) cancelUnless(ok func() bool) {
 	for w.poll.Pending() && !ok() {
 		w.poll.Cancel()
+		w.asked = 0 // so that nobody who begins relies on it
 		w.complete.Wait()
 	}
 }
@@ -105,11 +111,7 @@ func (w *Watch) ask() error {
 	if w.poll.Pending() {
 		return nil
 	}
-	entry, err := sys.NewAfdEntry(w.socket, w.wanted)
-	if err != nil {
-		return err
-	}
-	if err := w.poll.Start(w.device, entry); err != nil {
+	if err := w.poll.Start(w.device, w.socket, w.wanted); err != nil {
 		return err
 	}
 	w.asked = w.wanted

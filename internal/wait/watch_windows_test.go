@@ -88,3 +88,61 @@ func TestWatchIsCollected(t *testing.T) {
 		return collected.Load()
 	})
 }
+
+// Who begins to wait while the poll is being cancelled, because nobody waited any more, is not forgotten.
+func TestWatchBeginsDuringCancel(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := testkit.Socketpair(t)
+	testkit.Fill(t, a)
+	w := newWatch(t, a)
+	for range 50 {
+		testkit.Check(t, w.Begin(sys.Out))
+		testkit.Check(t, w.Begin(sys.In)) // the poll is for both now
+		w.Kick()
+		w.End(sys.In, sys.Never)
+		out := testkit.Go(t, func() { w.End(sys.Out, sys.Never) }) // cancels it
+		testkit.Check(t, w.Begin(sys.In))
+		out.Wait()
+		testkit.Write(t, b, "x")
+		begin := time.Now()
+		w.End(sys.In, sys.After(testkit.Patience))
+		if d := time.Since(begin); d >= testkit.Patience {
+			t.Fatal("the socket is readable, and End has waited for the deadline")
+		}
+		testkit.Drain(t, a)
+	}
+}
+
+// A Close while one direction begins and the other one ends leaves nothing open.
+func TestWatchClosesDuringBegin(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, _ := testkit.Socketpair(t)
+	testkit.Fill(t, a)
+	before := len(testkit.Handles())
+	const rounds, others = 200, 20 // threads that Go has started
+	for range rounds {
+		w := newWatch(t, a)
+		testkit.Check(t, w.Begin(sys.In))
+		calls := []*testkit.Call{
+			testkit.Go(t, func() { w.End(sys.In, sys.Never) }),
+			testkit.Go(t, func() {
+				if w.Begin(sys.Out) == nil {
+					w.End(sys.Out, sys.Never)
+				}
+			}),
+			testkit.Go(t, w.Close),
+		}
+		for _, call := range calls {
+			call.Wait()
+		}
+	}
+	if left := len(testkit.Handles()) - before; left > others {
+		t.Errorf("%d handles are left after %d rounds", left, rounds)
+	}
+}
+
+func TestWatchDoesNotAllocate(t *testing.T) {
+	a, _ := testkit.Socketpair(t)
+	w := newWatch(t, a)
+	testkit.WantAllocs(t, "a wait", 0, func() { await(t, w, sys.Out, time.Hour) })
+}

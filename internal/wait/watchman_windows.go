@@ -15,7 +15,7 @@ type watchmen struct {
 	all []*watchman
 }
 
-// A watchman calls tickets when events are set, as long as it has posts. Its first event is the bell, which lets it look at the posts anew.
+// A watchman calls tickets when events are set, as long as it has posts. The bell lets it look at the posts anew.
 type watchman struct {
 	bell    sys.Event
 	posts   []*post
@@ -25,10 +25,10 @@ type watchman struct {
 
 // A post lets a watchman call a ticket, once, when an event is set.
 type post struct {
-	event   sys.Event
-	ticket  *ticket
-	manned  *watchman // nil when the post is over
-	leaving bool
+	event  sys.Event
+	ticket *ticket
+	manned *watchman // nil when the post has been left
+	over   bool
 }
 
 // take takes a post. It fails if there is no room, and no other watchman to be had.
@@ -48,7 +48,7 @@ func (p *post) take(t *ticket) error {
 		all.all = append(all.all, m)
 	}
 	m := all.all[i]
-	p.ticket, p.manned, p.leaving = t, m, false
+	p.ticket, p.manned, p.over = t, m, false
 	m.posts = append(m.posts, p)
 	if m.running {
 		m.bell.Set()
@@ -65,7 +65,7 @@ func (p *post) leave() {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if p.manned != nil {
-		p.leaving = true
+		p.over = true
 		p.manned.bell.Set()
 	}
 	for p.manned != nil {
@@ -82,26 +82,26 @@ func (m *watchman) run() {
 	var events [sys.MaxEvents]sys.Event
 	for {
 		m.posts = slices.DeleteFunc(m.posts, func(p *post) bool {
-			if p.leaving {
+			if p.over {
 				p.manned = nil
 				p.ticket.call()
 			}
-			return p.leaving
+			return p.over
 		})
 		if len(m.posts) == 0 {
 			m.running = false
 			return
 		}
-		events[0] = m.bell
+		n := len(m.posts)
 		for i, p := range m.posts {
-			events[1+i] = p.event
+			events[i] = p.event
 		}
-		n := 1 + len(m.posts)
+		events[n] = m.bell // last: of several that are set, the first counts
 		all.mu.Unlock()
-		i, err := sys.WaitEvents(events[:n])
+		i, err := sys.WaitEvents(events[:n+1])
 		all.mu.Lock()
-		if err == nil && i > 0 {
-			m.posts[i-1].leaving = true
+		if err == nil && i < n {
+			m.posts[i].over = true
 		}
 	}
 }
