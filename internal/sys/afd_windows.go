@@ -70,10 +70,11 @@ type afdPollInfo struct {
 	socket    BaseSocket
 	events    uint32 // to wait for, or what was found
 	status    uint32
+	_         uint32 // C has a multiple of 8 bytes also on 386
 }
 
-// Start asks for events through a device; the end of the socket is asked for in any case. A socket should not be in two polls at a time, and must not be in two of one device: Windows mixes up their
-// events. The error is WSAENOTSOCK if the socket is not open.
+// Start asks for events through a device; the end of the socket is asked for in any case. A socket should not be in two polls at a time, and
+// must not be in two of one device: Windows mixes up their events. The error is WSAENOTSOCK if the socket is not open.
 func (p *AfdPoll) Start(device AfdDevice, socket BaseSocket, events uint16) error {
 	p.overlapped, p.device = windows.Overlapped{}, device
 	p.info = afdPollInfo{timeout: math.MaxInt64, number: 1, socket: socket, events: afdEvents(events) | afdLocalClose}
