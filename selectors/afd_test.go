@@ -59,7 +59,7 @@ func TestNumberReusedBeforeModify(t *testing.T) {
 			a, _ := testkit.Socketpair(t)
 			register(t, sel, a, read, "old")
 			reuse(t, a)
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // in which Wine completes the poll, of which nothing else tells
 			_, err := sel.Modify(a, events, "new")
 			wantError(t, err, errBadFd, "selectors.modify")
 			selects(t, sel, 0)
