@@ -38,7 +38,7 @@ type afdSet struct {
 }
 
 func (a *afdSet) add(key *SelectorKey) error {
-	err := a.afd.Add(key.Fd, afdEvents(key.Events))
+	err := a.afd.Add(key.Fd, pollEvents(key.Events))
 	if err == nil {
 		a.insert(key)
 	}
@@ -46,7 +46,7 @@ func (a *afdSet) add(key *SelectorKey) error {
 }
 
 func (a *afdSet) modify(key *SelectorKey) error {
-	err := a.afd.Modify(key.Fd, afdEvents(key.Events))
+	err := a.afd.Modify(key.Fd, pollEvents(key.Events))
 	if err == nil {
 		a.replace(key)
 	}
@@ -56,16 +56,6 @@ func (a *afdSet) modify(key *SelectorKey) error {
 func (a *afdSet) remove(fd int) {
 	a.afd.Remove(fd)
 	a.delete(fd)
-}
-
-func afdEvents(events Event) (mask uint16) {
-	if events&EventRead != 0 {
-		mask |= sys.In
-	}
-	if events&EventWrite != 0 {
-		mask |= sys.Out
-	}
-	return mask
 }
 
 func (a *afdSet) report(dst []Ready, room, n int, _ bool) ([]Ready, error) {

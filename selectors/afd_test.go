@@ -176,18 +176,7 @@ func TestAfdLeavesNothing(t *testing.T) {
 }
 
 func TestCrowdOccupiesNoThreads(t *testing.T) {
-	testkit.NoLeaks(t)
-	testkit.Crowd(t, 100, 16, func(own, common int) func() (int, error) {
-		sel, err := afdKind.create(t)
-		check(t, err)
-		t.Cleanup(func() { check(t, sel.Close()) })
-		register(t, sel, own, read, nil)
-		register(t, sel, common, read, nil)
-		return func() (int, error) {
-			ready, err := sel.Select(pyselect.Forever)
-			return len(ready), err
-		}
-	})
+	crowd(t, afdKind, 100, 16)
 }
 
 // A Select costs what is ready, and not what is registered.

@@ -28,18 +28,7 @@ var kinds = []kind{
 }
 
 func TestCrowdOccupiesNoThreads(t *testing.T) {
-	testkit.NoLeaks(t)
-	testkit.Crowd(t, 300, 16, func(own, common int) func() (int, error) {
-		sel, err := kqueueKind.create(t)
-		check(t, err)
-		t.Cleanup(func() { check(t, sel.Close()) })
-		register(t, sel, own, read, nil)
-		register(t, sel, common, read, nil)
-		return func() (int, error) {
-			ready, err := sel.Select(pyselect.Forever)
-			return len(ready), err
-		}
-	})
+	crowd(t, kqueueKind, 300, 16)
 }
 
 // What a kqueue cannot watch, a SelectSelector can, and the error says so.

@@ -3,8 +3,6 @@ package selectors_test
 import (
 	"testing"
 
-	"github.com/pyselect/pyselect"
-	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/internal/wait"
 	"github.com/pyselect/pyselect/selectors"
 )
@@ -28,19 +26,6 @@ var kinds = []kind{
 
 func TestCrowdsOccupyNoThreads(t *testing.T) {
 	for _, k := range kinds[:3] {
-		t.Run(k.name, func(t *testing.T) {
-			testkit.NoLeaks(t)
-			testkit.Crowd(t, 2000, 32, func(own, common int) func() (int, error) {
-				sel, err := k.create(t)
-				testkit.Check(t, err)
-				t.Cleanup(func() { testkit.Check(t, sel.Close()) })
-				register(t, sel, own, read, nil)
-				register(t, sel, common, read, nil)
-				return func() (int, error) {
-					ready, err := sel.Select(pyselect.Forever)
-					return len(ready), err
-				}
-			})
-		})
+		t.Run(k.name, func(t *testing.T) { crowd(t, k, 2000, 32) })
 	}
 }

@@ -45,13 +45,3 @@ func checkWatchable(fd int, events uint16, poll func([]sys.PollFd, sys.Deadline)
 	}
 	return fmt.Errorf("poll cannot watch this file, a SelectSelector can: %w", unix.EINVAL)
 }
-
-func pollEvents(events Event) (mask uint16) {
-	if events&EventRead != 0 {
-		mask |= unix.POLLIN
-	}
-	if events&EventWrite != 0 {
-		mask |= unix.POLLOUT
-	}
-	return mask
-}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/windows"
 
+	"github.com/pyselect/pyselect/internal/sys"
 	"github.com/pyselect/pyselect/selectors"
 	"github.com/pyselect/pyselect/socket"
 )
@@ -54,10 +55,7 @@ func closeFd(t testing.TB, fd int) { check(t, windows.Closesocket(windows.Handle
 // dupFd returns a duplicate that other programs inherit.
 func dupFd(t testing.TB, fd int) int {
 	t.Helper()
-	var info windows.WSAProtocolInfo
-	check(t, windows.WSADuplicateSocket(windows.Handle(fd), windows.GetCurrentProcessId(), &info))
-	const fromInfo = -1
-	dup, err := windows.WSASocket(fromInfo, fromInfo, fromInfo, &info, 0, windows.WSA_FLAG_OVERLAPPED)
+	dup, err := sys.Duplicate(fd, windows.WSA_FLAG_OVERLAPPED)
 	check(t, err)
 	return int(dup)
 }
@@ -78,12 +76,7 @@ func isNonblocking(_ testing.TB, fd int) bool {
 	return err == windows.WSAEWOULDBLOCK
 }
 
-func makeBlocking(t testing.TB, fd int) {
-	t.Helper()
-	const fionbio = 0x8004667e
-	var off, returned uint32
-	check(t, windows.WSAIoctl(windows.Handle(fd), fionbio, (*byte)(unsafe.Pointer(&off)), 4, nil, 0, &returned, nil, 0))
-}
+func makeBlocking(t testing.TB, fd int) { check(t, sys.SetNonblock(fd, false)) }
 
 // limit sets SO_RCVTIMEO or SO_SNDTIMEO.
 func limit(t testing.TB, s *socket.Socket, option int, timeout time.Duration) {

@@ -41,7 +41,6 @@ var (
 	procGetpeername = ws2.NewProc("getpeername")
 	procGetsockname = ws2.NewProc("getsockname")
 	procGetsockopt  = ws2.NewProc("getsockopt")
-	procIoctlsocket = ws2.NewProc("ioctlsocket")
 	procRecv        = ws2.NewProc("recv")
 	procRecvfrom    = ws2.NewProc("recvfrom")
 	procSend        = ws2.NewProc("send")
@@ -53,14 +52,11 @@ var (
 
 func (*sockaddr) isUnix() bool { return false } // an address like every other
 
-// With these flags, no process that is started inherits the socket.
-const private = windows.WSA_FLAG_OVERLAPPED | windows.WSA_FLAG_NO_HANDLE_INHERIT
-
 func newSocket(family, typ, proto int) (int, error) {
 	if err := sys.StartWinsock(); err != nil {
 		return -1, err
 	}
-	return nonblocking(windows.WSASocket(int32(family), int32(typ), int32(proto), nil, 0, private))
+	return nonblocking(windows.WSASocket(int32(family), int32(typ), int32(proto), nil, 0, sys.PrivateSocket))
 }
 
 // newPair returns the two ends of a TCP connection.
@@ -76,12 +72,7 @@ func dup(fd int) (int, error) {
 	if err := sys.Probe(fd); err != nil {
 		return -1, err
 	}
-	var info windows.WSAProtocolInfo
-	if err := windows.WSADuplicateSocket(windows.Handle(fd), windows.GetCurrentProcessId(), &info); err != nil {
-		return -1, err
-	}
-	const fromInfo = -1
-	return nonblocking(windows.WSASocket(fromInfo, fromInfo, fromInfo, &info, 0, private))
+	return nonblocking(sys.Duplicate(fd, sys.PrivateSocket))
 }
 
 func accept(fd int, from *sockaddr) (int, error) {
@@ -111,20 +102,14 @@ func makePrivate(fd int) error {
 	if err := windows.SetHandleInformation(windows.Handle(fd), windows.HANDLE_FLAG_INHERIT, 0); err != nil {
 		return err
 	}
-	return setNonblock(fd, 1)
-}
-
-func setNonblock(fd int, on uint32) error {
-	const fionbio = 0x8004667e
-	_, err := result(syscall.SyscallN(procIoctlsocket.Addr(), uintptr(fd), fionbio, uintptr(unsafe.Pointer(&on))))
-	return err
+	return sys.SetNonblock(fd, true)
 }
 
 // closeFd closes a socket. One with SO_LINGER cannot be closed while it is non-blocking.
 func closeFd(fd int) error {
 	err := windows.Closesocket(windows.Handle(fd))
 	if err == windows.WSAEWOULDBLOCK {
-		setNonblock(fd, 0)
+		sys.SetNonblock(fd, false)
 		err = windows.Closesocket(windows.Handle(fd))
 	}
 	return err
@@ -262,14 +247,17 @@ func sendmsg(fd int, buffers [][]byte, oob []byte, flags int, to *sockaddr) (int
 
 // vectors returns up to so many bytes of buffers as a system call takes them: one at least.
 func vectors(buffers [][]byte, most int) (bufs []windows.WSABuf) {
+	if len(buffers) == 0 {
+		return make([]windows.WSABuf, 1)
+	}
 	for _, p := range buffers {
 		p = p[:min(len(p), most)]
 		bufs = append(bufs, windows.WSABuf{Len: uint32(len(p)), Buf: unsafe.SliceData(p)})
 		if most -= len(p); most == 0 {
-			return bufs
+			break
 		}
 	}
-	return append(bufs, windows.WSABuf{})
+	return bufs
 }
 
 // checkInNoPort returns an error if a socket is in a completion port, where it stays for ever, as do all its duplicates.

@@ -65,9 +65,6 @@ func NewAfdSet() (*AfdSet, error) {
 // Event returns an event that is set while a poll is complete that nobody has looked at.
 func (s *AfdSet) Event() Event { return s.port.Event() }
 
-// Len returns the number of sockets.
-func (s *AfdSet) Len() int { return len(s.sockets) }
-
 // Add adds a socket. This counts for a Sleep that is on. The error is WSAENOTSOCK for what is no open socket.
 func (s *AfdSet) Add(fd int, events uint16) error {
 	a := &AfdSocket{fd: fd, events: events}

@@ -21,9 +21,6 @@ func NewEvent() (Event, error) {
 // Set sets the event.
 func (e Event) Set() { windows.SetEvent(windows.Handle(e)) }
 
-// Close closes the event, for which nobody may wait any more.
-func (e Event) Close() { windows.CloseHandle(windows.Handle(e)) }
-
 // WaitEvents waits until one of the events is set, and returns which.
 func WaitEvents(events []Event) (int, error) {
 	n, err := windows.WaitForMultipleObjects(*(*[]windows.Handle)(unsafe.Pointer(&events)), false, windows.INFINITE)

@@ -3,6 +3,8 @@ package sys_test
 import (
 	"testing"
 
+	"golang.org/x/sys/windows"
+
 	"github.com/pyselect/pyselect/internal/sys"
 	"github.com/pyselect/pyselect/internal/testkit"
 )
@@ -14,7 +16,7 @@ func TestWaitForPort(t *testing.T) {
 	defer port.Close()
 	bell, err := sys.NewEvent()
 	testkit.Check(t, err)
-	defer bell.Close()
+	defer windows.CloseHandle(windows.Handle(bell))
 	wait := func(want int) {
 		t.Helper()
 		if i, err := sys.WaitEvents([]sys.Event{port.Event(), bell}); i != want || err != nil {

@@ -42,8 +42,7 @@ func Socketpair(family int) (a, b int, err error) {
 }
 
 func tcpSocket(family int) (windows.Handle, error) {
-	return windows.WSASocket(int32(family), windows.SOCK_STREAM, windows.IPPROTO_TCP, nil, 0,
-		windows.WSA_FLAG_OVERLAPPED|windows.WSA_FLAG_NO_HANDLE_INHERIT)
+	return windows.WSASocket(int32(family), windows.SOCK_STREAM, windows.IPPROTO_TCP, nil, 0, PrivateSocket)
 }
 
 // listenAt returns a socket that listens on a port that no other process can share.
@@ -125,9 +124,7 @@ func sameAddr(a, b windows.Sockaddr) bool {
 
 // prepare makes a socket non-blocking and lets it send without delay.
 func prepare(s windows.Handle) error {
-	on, returned := uint32(1), uint32(0)
-	err := windows.WSAIoctl(s, fionbio, (*byte)(unsafe.Pointer(&on)), 4, nil, 0, &returned, nil, 0)
-	if err != nil {
+	if err := SetNonblock(int(s), true); err != nil {
 		return err
 	}
 	return windows.SetsockoptInt(s, windows.IPPROTO_TCP, windows.TCP_NODELAY, 1)

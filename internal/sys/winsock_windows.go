@@ -2,6 +2,7 @@ package sys
 
 import (
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
@@ -31,3 +32,25 @@ var StartWinsock = sync.OnceValue(func() error {
 	var data windows.WSAData
 	return windows.WSAStartup(version, &data)
 })
+
+// PrivateSocket are the flags of a socket that no process inherits.
+const PrivateSocket = windows.WSA_FLAG_OVERLAPPED | windows.WSA_FLAG_NO_HANDLE_INHERIT
+
+// Duplicate returns a duplicate of a socket.
+func Duplicate(fd int, flags uint32) (windows.Handle, error) {
+	var info windows.WSAProtocolInfo
+	if err := windows.WSADuplicateSocket(windows.Handle(fd), windows.GetCurrentProcessId(), &info); err != nil {
+		return windows.InvalidHandle, err
+	}
+	const fromInfo = -1
+	return windows.WSASocket(fromInfo, fromInfo, fromInfo, &info, 0, flags)
+}
+
+// SetNonblock makes a socket non-blocking, or blocking.
+func SetNonblock(fd int, nonblocking bool) error {
+	var on, returned uint32
+	if nonblocking {
+		on = 1
+	}
+	return windows.WSAIoctl(windows.Handle(fd), fionbio, (*byte)(unsafe.Pointer(&on)), 4, nil, 0, &returned, nil, 0)
+}

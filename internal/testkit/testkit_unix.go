@@ -206,3 +206,6 @@ func Signals(t testing.TB) {
 
 // NotOnWine does nothing: the system is not Wine.
 func NotOnWine(testing.TB, string) {}
+
+// OnWine returns false: this is not Windows.
+func OnWine() bool { return false }

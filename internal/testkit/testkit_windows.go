@@ -86,7 +86,7 @@ func Dup(t testing.TB, fd, least int) int {
 	if least > 0 {
 		t.Skip("the system does not let one choose the number of a descriptor")
 	}
-	dup, err := duplicate(windows.Handle(fd))
+	dup, err := duplicate(fd)
 	Check(t, err)
 	if s := sockets[fd]; s != nil {
 		s.peer = nil // which does not hear of it when only one of the duplicates is closed
@@ -96,14 +96,7 @@ func Dup(t testing.TB, fd, least int) int {
 }
 
 // duplicate opens a handle of this process while it opens the duplicate.
-func duplicate(s windows.Handle) (windows.Handle, error) {
-	var info windows.WSAProtocolInfo
-	if err := windows.WSADuplicateSocket(s, uint32(os.Getpid()), &info); err != nil {
-		return 0, err
-	}
-	const fromInfo = -1
-	return windows.WSASocket(fromInfo, fromInfo, fromInfo, &info, 0, windows.WSA_FLAG_OVERLAPPED)
-}
+func duplicate(fd int) (windows.Handle, error) { return sys.Duplicate(fd, windows.WSA_FLAG_OVERLAPPED) }
 
 // An owned socket is one that has been handed out.
 type owned struct {
@@ -175,11 +168,7 @@ func Refused(t testing.TB) int {
 		t.Fatal(err)
 	}
 	own(t, int(s))
-	const fionbio = 0x8004667e
-	on, returned := uint32(1), uint32(0)
-	if err := windows.WSAIoctl(s, fionbio, (*byte)(unsafe.Pointer(&on)), 4, nil, 0, &returned, nil, 0); err != nil {
-		t.Fatal(err)
-	}
+	Check(t, sys.SetNonblock(int(s), true))
 	if err := windows.Connect(s, addr); err != windows.WSAEWOULDBLOCK {
 		t.Fatalf("connect: %v, want %v", err, windows.WSAEWOULDBLOCK)
 	}
@@ -249,7 +238,12 @@ func IsOpen(fd int) bool { return sys.Probe(fd) == nil }
 // NotOnWine skips the test under Wine, for a reason that is Wine's and not Windows's.
 func NotOnWine(t testing.TB, reason string) {
 	t.Helper()
-	if windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil {
+	if OnWine() {
 		t.Skipf("under Wine, %s", reason)
 	}
+}
+
+// OnWine reports whether the system is Wine.
+func OnWine() bool {
+	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
 }

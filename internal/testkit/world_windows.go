@@ -63,7 +63,7 @@ func (w *World) replace(slot, fd int) {
 			w.spare[freed] = -1
 			freed++
 		}
-		dup, err := duplicate(windows.Handle(fd))
+		dup, err := duplicate(fd)
 		Check(w.t, err)
 		return int(dup)
 	})
