@@ -1,10 +1,12 @@
 //go:build unix || windows
 
-// Package program is what all examples have in common: how they begin, how they end, and what they do when accept fails.
+// Package program is what all examples have in common: how they begin, how they end, what they log, and what they do when accept
+// fails.
 package program
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -14,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/socket"
 )
 
@@ -28,6 +31,28 @@ func Flags(name, usage string) *flag.FlagSet {
 		flags.PrintDefaults()
 	}
 	return flags
+}
+
+var verbose bool
+
+// Verbose defines the flag -v of a server: to log, with Logf, who comes and goes and what is transferred.
+func Verbose(flags *flag.FlagSet) {
+	flags.BoolVar(&verbose, "v", false, "log who comes and goes")
+}
+
+// Logf logs if the program was started with -v.
+func Logf(format string, args ...any) {
+	if verbose {
+		log.Printf(format, args...)
+	}
+}
+
+// PeerError returns the error of an operation on a connection, with the address of the peer in place of the descriptor.
+func PeerError(peer net.Addr, err error) error {
+	if op, ok := errors.AsType[*pyselect.OpError](err); ok {
+		err = op.Err
+	}
+	return fmt.Errorf("%v: %w", peer, err)
 }
 
 // Parse parses the arguments of the program, which must be flags.
