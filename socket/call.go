@@ -149,13 +149,11 @@ func (s *Socket) wait(c *call, deadline sys.Deadline) error {
 		deadline = c.limit
 	}
 	p, err := s.startPolling(c.op.name)
-	if err != nil {
-		return err
-	}
-	if c.needsPauses(deadline) {
-		err = s.retry(c, p, deadline)
-	} else {
+	if err == nil {
 		err = p.wait(c, deadline)
+	}
+	if err == errUnwatched {
+		err = s.retry(c, p, deadline)
 	}
 	if err == nil {
 		return nil
@@ -185,6 +183,19 @@ func (s *Socket) kernelDeadline(o *operation) sys.Deadline {
 	return deadline
 }
 
+// attempt makes the call of an operation that waits.
+func (c *call) attempt(s *Socket, fd int) error {
+	err := c.once(fd)
+	// On Linux, a receiving call of a datagram socket that was shut down says EAGAIN for ever if it does not wait.
+	if onLinux && s.kind.typ != SOCK_STREAM && err == eAgain && c.op.receives && isShut(fd) {
+		// Something may have come before that.
+		if err = c.once(fd); err == eAgain {
+			c.n, err = 0, nil
+		}
+	}
+	return err
+}
+
 // retry tries an operation again and again, with pauses, until it is possible.
 func (s *Socket) retry(c *call, p *poller, deadline sys.Deadline) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
@@ -193,7 +204,7 @@ func (s *Socket) retry(c *call, p *poller, deadline sys.Deadline) error {
 		if !ok {
 			return os.ErrClosed
 		}
-		err := c.once(fd)
+		err := c.attempt(s, fd)
 		if s.release(); err != c.op.inProgress && err != eAgain {
 			return err
 		}

@@ -28,8 +28,8 @@
 //
 // Before an operation has to wait for the first time, the Socket makes a duplicate of its descriptor, which Go's own
 // poller watches; Close and Detach close that too. A Socket that is used with a selector, without waiting itself, has none.
-// So a socket that has waited costs two descriptors, and an operation that cannot have the second fails with EMFILE. On Linux, one
-// that has waited and has had something in its error queue costs three.
+// So a socket that has waited costs two descriptors, and on Linux one that has waited and has had something in its error queue three.
+// An operation that cannot have them, because there are no more, tries again and again instead, every 50 ms after a while.
 //
 // # Windows
 //

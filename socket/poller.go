@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"errors"
 	"os"
 
 	"github.com/pyselect/pyselect/internal/sys"
@@ -17,7 +18,11 @@ type poller struct {
 	watched
 }
 
-// startPolling returns the poller, and makes it if there is none.
+// errUnwatched says that a socket cannot be watched now, for lack of descriptors for instance, so that an operation has to try again and
+// again.
+var errUnwatched = errors.New("not watched")
+
+// startPolling returns the poller, and makes it if there is none. The error is errUnwatched if the poller cannot watch the socket.
 func (s *Socket) startPolling(op string) (*poller, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,16 +33,19 @@ func (s *Socket) startPolling(op string) (*poller, error) {
 	defer s.release()
 	if s.poller == nil {
 		p := &poller{fd: fd, closed: make(chan struct{}), read: waiter{turn: wait.NewTurn()}, write: waiter{turn: wait.NewTurn()}}
-		if err := p.open(s); err != nil {
-			return nil, opError(op, fd, err)
+		if p.open(s) != nil {
+			return p, errUnwatched
 		}
 		s.poller = p
 	}
 	return s.poller, nil
 }
 
-// wait makes a call as soon as that is possible.
+// wait makes a call as soon as that is possible. The error may be errUnwatched.
 func (p *poller) wait(c *call, deadline sys.Deadline) error {
+	if c.needsPauses(deadline) {
+		return errUnwatched
+	}
 	w := &p.read
 	if c.op.writes {
 		w = &p.write

@@ -14,17 +14,17 @@ import (
 func (w *waiter) leaveGoPoller(p *poller, _ error) error {
 	fd, err := sys.EpollCreate()
 	if err != nil {
-		return err
+		return errUnwatched
 	}
 	epoll, raw, err := sys.InGoPoller(fd, "epoll of a socket")
 	if err != nil {
-		return err
+		return errUnwatched
 	}
 	const events = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET // so that an error that stays is reported once
 	p.conn.Control(func(socket uintptr) { err = sys.EpollCtl(fd, unix.EPOLL_CTL_ADD, int(socket), events, 0, false) })
 	if err != nil {
 		epoll.Close()
-		return err
+		return errUnwatched
 	}
 	park := func(attempt func(fd uintptr) bool) error {
 		return raw.Read(func(fd uintptr) (done bool) {

@@ -50,23 +50,16 @@ func (p *poller) open(s *Socket) error {
 		return err
 	}
 	p.watched = watched{file, conn}
-	// On Linux, a receiving call of a datagram socket that was shut down says EAGAIN for ever if it does not wait.
-	p.read.prepare(parking{conn.Read, file.SetReadDeadline, file.Close}, onLinux && s.kind.typ != SOCK_STREAM)
-	p.write.prepare(parking{conn.Write, file.SetWriteDeadline, file.Close}, false)
+	p.read.prepare(s, parking{conn.Read, file.SetReadDeadline, file.Close})
+	p.write.prepare(s, parking{conn.Write, file.SetWriteDeadline, file.Close})
 	return nil
 }
 
-func (w *waiter) prepare(p parking, asksIfShut bool) {
+func (w *waiter) prepare(s *Socket, p parking) {
 	w.alarm = wait.NewAlarm(w.kick)
 	w.parking.Store(&p)
 	w.attempt = func(fd uintptr) bool {
-		w.err = w.call.once(int(fd))
-		if asksIfShut && w.err == unix.EAGAIN && w.call.op.receives && isShut(int(fd)) {
-			// Something may have come before that.
-			if w.err = w.call.once(int(fd)); w.err == unix.EAGAIN {
-				w.call.n, w.err = 0, nil
-			}
-		}
+		w.err = w.call.attempt(s, int(fd))
 		return w.err != w.call.op.inProgress
 	}
 }

@@ -67,10 +67,11 @@ func (p *poller) startWatching() (*wait.Watch, error) {
 	}
 	defer p.socket.release()
 	watch, err := wait.NewWatch(fd)
-	if err == nil {
-		p.watch = watch
+	if err != nil {
+		return nil, errUnwatched
 	}
-	return watch, err
+	p.watch = watch
+	return watch, nil
 }
 
 // attempt makes the call or, if that is not possible now, begins a wait.

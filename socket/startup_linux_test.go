@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -36,6 +37,7 @@ func init() {
 	unix.Close(last)
 	_, err = s.NetConn() // for which one descriptor is enough, but not for Go's poller too
 	fmt.Println(err)
+	s.Settimeout(10 * time.Millisecond)
 	_, err = s.Recv(make([]byte, 1))
 	fmt.Println(err)
 	os.Exit(0)
@@ -44,7 +46,7 @@ func init() {
 // Go's runtime ends a process that is out of descriptors when the runtime needs its poller for the first time.
 func TestStartupOutOfDescriptors(t *testing.T) {
 	out, err := testkit.Itself(t, startupEnv+"=1").CombinedOutput()
-	const want = "socket.netconn: fd %[1]d: too many open files\nsocket.recv: fd %[1]d: too many open files\n"
+	const want = "socket.netconn: fd %[1]d: too many open files\nsocket.recv: fd %[1]d: i/o timeout\n"
 	var fd int
 	fmt.Sscanf(string(out), "socket.netconn: fd %d:", &fd)
 	if err != nil || string(out) != fmt.Sprintf(want, fd) {

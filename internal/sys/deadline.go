@@ -34,9 +34,10 @@ var start = time.Now()
 // part of the bubble and nothing that others may share.
 func InBubble() bool { return strange(time.Since(start)) }
 
-// Sleep is time.Sleep, and for the system's clock in a bubble too, where no time passes for package time.
+// Sleep is time.Sleep, and for the system's clock in a bubble too, where no time passes for package time, and without Go's poller, which
+// package time needs.
 func Sleep(d time.Duration) {
-	if InBubble() {
+	if InBubble() || StartGoPoller() != nil {
 		Select(nil, After(d))
 	} else {
 		time.Sleep(d)

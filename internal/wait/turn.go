@@ -35,6 +35,10 @@ func (t Turn) Take(deadline sys.Deadline, done <-chan struct{}) bool {
 
 // Sleep waits until the deadline has passed or done is closed.
 func Sleep(deadline sys.Deadline, done <-chan struct{}) {
+	if sys.StartGoPoller() != nil { // which timers need
+		sys.Sleep(deadline.Left())
+		return
+	}
 	var never Turn // to take
 	never.Take(deadline, done)
 }
