@@ -5,17 +5,15 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
-	"log"
 	"net"
 	"os"
-	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
@@ -274,6 +272,7 @@ func TestManyClients(t *testing.T) {
 
 // The clients that are too many wait until others leave.
 func TestMaxChildren(t *testing.T) {
+	const maxChildren = 40 // Python's default
 	const clients = maxChildren + 10
 	server, addr := progtest.Serve(t, "-mode", "forking")
 	var conns [clients]*net.TCPConn
@@ -297,126 +296,25 @@ func TestMaxChildren(t *testing.T) {
 	}
 }
 
-// Some clients are not accepted, others are, but the server cannot wait for them: it closes these.
+// Who is greeted is served: that there is no descriptor left to wait for a client is no reason to drop it.
 func TestOutOfDescriptors(t *testing.T) {
-	testkit.NotOn(t, "windows", "limit of open descriptors")
-	begin := time.Now()
-	server := progtest.StartWith(t, 20, "-listen", "127.0.0.1:0")
-	addr := server.Line(t)
-	var conns [30]*net.TCPConn
-	for i := range conns {
-		conns[i] = progtest.Dial(t, addr)
-	}
-	exception := regexp.MustCompile(`^socketserver: exception occurred during processing of request from 127\.0\.0\.1:\d+: `)
-	complaint := regexp.MustCompile(`^socketserver: socket\.accept: fd \d+: too many open files; next try in 1s\n$`)
-	for {
-		line, err := server.Stderr.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		if complaint.MatchString(line) {
-			break
-		}
-	}
-	for _, c := range conns {
-		c.Close()
-	}
-	testkit.Eventually(t, "a client to be served", func() bool {
-		c := progtest.Dial(t, addr)
-		c.Write([]byte("0\nexit\n"))
-		back, err := io.ReadAll(c)
-		return err == nil && string(back) == greeting+operator
+	progtest.OutOfDescriptors(t, time.Second, func(c *net.TCPConn) {
+		progtest.Exchange(t, c, nil, []byte(greeting))
+		ask(t, c, "0\n", operator)
+		leave(t, c)
 	})
-	server.Signal(t, os.Interrupt)
-	status, _, stderr := server.End(t)
-	complaints := 1
-	for line := range strings.Lines(stderr) {
-		if complaint.MatchString(line) {
-			complaints++
-		} else if !exception.MatchString(line) {
-			t.Errorf("the server complains %q", line)
-		}
-	}
-	if most := 1 + int(time.Since(begin)/program.AcceptDelay); status != 0 || complaints > most {
-		t.Errorf("status %d, %d complaints, want at most %d", status, complaints, most)
-	}
 }
 
-// A handlerFunc is a function as a handler.
-type handlerFunc func(request *socket.Socket) error
-
-func (f handlerFunc) Handle(request *socket.Socket, _ net.Addr) error { return f(request) }
-
-// serveHere serves in this process until the returned function is called, with a poll interval that has no end.
-func serveHere(t *testing.T, handler handlerFunc) (server *ThreadingTCPServer, addr string, shutdown func()) {
-	t.Helper()
-	server, err := NewThreadingTCPServer("127.0.0.1:0", handler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, err := server.ServerAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.ServeForever(time.Hour) }()
-	return server, address.String(), func() {
-		t.Helper()
-		server.Shutdown()
-		if err := errors.Join(<-served, server.ServerClose()); err != nil {
-			t.Error(err)
+func TestVerbose(t *testing.T) {
+	bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
+		c := dial(t, addr)
+		leave(t, c)
+		want := fmt.Sprintf("socketserver: %[1]v has come\nsocketserver: %[1]v has gone\n", c.LocalAddr())
+		server.Signal(t, os.Interrupt)
+		if status, _, stderr := server.End(t); status != 0 || stderr != want {
+			t.Errorf("status %d, stderr %q, want %q", status, stderr, want)
 		}
-	}
-}
-
-func TestHandlerFails(t *testing.T) {
-	testkit.NoLeaks(t)
-	var complaints bytes.Buffer
-	log.SetOutput(&complaints)
-	defer log.SetOutput(os.Stderr)
-	_, addr, shutdown := serveHere(t, func(request *socket.Socket) error {
-		first := make([]byte, 1)
-		switch n, err := request.Recv(first); {
-		case n == 0:
-			return err
-		case first[0] == 'p':
-			panic("first byte is p")
-		}
-		return errors.New("first byte is not p")
-	})
-	c := progtest.Dial(t, addr)
-	for _, first := range []string{"e", "p"} {
-		failing := progtest.Dial(t, addr)
-		failing.Write([]byte(first))
-		wantRest(t, failing, "")
-	}
-	c.Close()
-	shutdown()
-	for _, want := range []string{": first byte is not p\n", ": panic: first byte is p\n"} {
-		if !strings.Contains(complaints.String(), want) {
-			t.Errorf("the complaints are %q, want %q among them", &complaints, want)
-		}
-	}
-}
-
-func TestEndRequests(t *testing.T) {
-	testkit.NoLeaks(t)
-	handling := make(chan bool)
-	server, addr, shutdown := serveHere(t, func(request *socket.Socket) error {
-		handling <- true
-		_, err := request.Recv(make([]byte, 1))
-		return err
-	})
-	var conns [3]*net.TCPConn
-	for i := range conns {
-		conns[i] = progtest.Dial(t, addr)
-		<-handling
-	}
-	server.EndRequests()
-	shutdown()
-	for _, c := range conns {
-		wantRest(t, c, "")
-	}
+	}, "-v", "-block-on-close")
 }
 
 func TestUsage(t *testing.T) {

@@ -42,8 +42,13 @@ func Duplicate(fd int, flags uint32) (windows.Handle, error) {
 	if err := windows.WSADuplicateSocket(windows.Handle(fd), windows.GetCurrentProcessId(), &info); err != nil {
 		return windows.InvalidHandle, err
 	}
+	return FromInfo(&info, flags)
+}
+
+// FromInfo returns the duplicate of a socket that WSADuplicateSocket describes.
+func FromInfo(info *windows.WSAProtocolInfo, flags uint32) (windows.Handle, error) {
 	const fromInfo = -1
-	return windows.WSASocket(fromInfo, fromInfo, fromInfo, &info, 0, flags)
+	return windows.WSASocket(fromInfo, fromInfo, fromInfo, info, 0, flags)
 }
 
 // SetNonblock makes a socket non-blocking, or blocking.
