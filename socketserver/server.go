@@ -153,9 +153,12 @@ type Server struct {
 // New returns a server on a socket, which listens or receives datagrams, for instance one with options that are set before Bind. The server
 // closes it. If there is an error, it stays the caller's. It mirrors BaseServer(bind_and_activate=False).
 //
-// The error is os.ErrInvalid if newHandler is nil, if the mode is none, or if it is Forking and the program has not called ServeForked.
+// The error is os.ErrInvalid if sock or newHandler is nil, if the mode is none, or if it is Forking and the program has not called ServeForked.
 func New(sock *socket.Socket, newHandler func() RequestHandler, mode Mode) (*Server, error) {
 	err := check(newHandler, mode)
+	if sock == nil {
+		err = fmt.Errorf("the socket is nil: %w", os.ErrInvalid)
+	}
 	if err == nil {
 		s := newServer(newHandler, mode)
 		if err = s.serveOn(sock); err == nil {

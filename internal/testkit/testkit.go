@@ -208,7 +208,7 @@ func (c *Call) BlockedOrDone() (blocked bool) {
 			return true
 		}
 		state, _, _ = bytes.Cut(state, []byte("]"))
-		blocked = slices.ContainsFunc([]string{"IO wait", "syscall", "select", "chan receive", "sleep"}, func(s string) bool {
+		blocked = slices.ContainsFunc([]string{"IO wait", "syscall", "select", "chan receive", "sleep", "sync.WaitGroup.Wait"}, func(s string) bool {
 			return strings.HasPrefix(string(state), s)
 		})
 		return blocked
