@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"log"
+	"net"
 	"os"
 	"time"
 
@@ -23,7 +24,8 @@ import (
 )
 
 const (
-	response = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!"
+	head     = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n"
+	body     = "Hello, world!"
 	tooLarge = "HTTP/1.0 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n\r\n"
 
 	maxRequest = 8 << 10 // bytes of a request, with the empty line
@@ -53,15 +55,21 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 		return err
 	}
 	defer epoll.Close()
-	if err := epoll.Register(serversocket, 0); err != nil {
+	if err := epoll.Register(serversocket, pyselect.EPOLLIN); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { epoll.Close() }) // which ends a Poll
+	stop := context.AfterFunc(ctx, func() { epoll.Close() }) // which ends a Poll, and is no error of what comes before that
 	defer stop()
-	acceptTimer := time.AfterFunc(0, func() { epoll.Modify(serversocket, pyselect.EPOLLIN) })
-	defer acceptTimer.Stop()
+	var acceptAgain func()
+	acceptAgain = func() {
+		if err := epoll.Modify(serversocket, pyselect.EPOLLIN); err != nil && !errors.Is(err, os.ErrClosed) {
+			program.LogAccept(err)
+			time.AfterFunc(program.AcceptDelay, acceptAgain)
+		}
+	}
 
 	connections := make(map[int]*socket.Socket)
+	peers := make(map[int]net.Addr)
 	requests := make(map[int][]byte)  // of those that have not sent all of it
 	responses := make(map[int][]byte) // what each of the others still has to get
 	drained := make(map[int]int)      // how much those who have it have sent since
@@ -70,6 +78,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 		epoll.Unregister(fileno)
 		connections[fileno].Close()
 		delete(connections, fileno)
+		delete(peers, fileno)
 		delete(requests, fileno)
 		delete(responses, fileno)
 		delete(drained, fileno)
@@ -77,6 +86,17 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 	resetConnection := func(fileno int) {
 		connections[fileno].SetLinger(true, 0)
 		closeConnection(fileno)
+	}
+	complain := func(peer net.Addr, err error) {
+		if !errors.Is(err, os.ErrClosed) {
+			log.Print(program.PeerError(peer, err))
+		}
+	}
+	modify := func(fileno int, mask pyselect.EpollMask) {
+		if err := epoll.Modify(fileno, mask); err != nil {
+			complain(peers[fileno], err)
+			closeConnection(fileno)
+		}
 	}
 	defer func() {
 		for fileno := range connections {
@@ -98,15 +118,17 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 			connection := connections[fileno]
 			switch {
 			case fileno == serverFileno:
-				connection, _, err := serversocket.Accept()
+				connection, peer, err := serversocket.Accept()
 				if errors.Is(err, socket.ErrWouldBlock) {
 					continue
 				}
 				if err != nil {
 					// The server stays readable, and the loop would spin.
 					program.LogAccept(err)
-					epoll.Modify(serversocket, 0)
-					acceptTimer.Reset(program.AcceptDelay)
+					if err := epoll.Modify(serversocket, 0); err != nil && !errors.Is(err, os.ErrClosed) {
+						return err
+					}
+					time.AfterFunc(program.AcceptDelay, acceptAgain)
 					continue
 				}
 				connection.Setblocking(false)
@@ -115,11 +137,12 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 					err = epoll.Register(connection, pyselect.EPOLLIN)
 				}
 				if err != nil {
-					log.Print(err)
+					complain(peer, err)
 					connection.Close()
 					continue
 				}
 				connections[fileno] = connection
+				peers[fileno] = peer
 				requests[fileno] = nil
 
 			case mask&pyselect.EPOLLIN != 0:
@@ -142,16 +165,20 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 				request = append(request, buf[:n]...)
 				request = request[:min(len(request), maxRequest)]
 				requests[fileno] = request
+				response := head + body
 				switch {
 				case bytes.Contains(request, eol1) || bytes.Contains(request, eol2):
-					responses[fileno] = []byte(response)
+					if bytes.HasPrefix(request, []byte("HEAD ")) {
+						response = head
+					}
 				case len(request) == maxRequest:
-					responses[fileno] = []byte(tooLarge)
+					response = tooLarge
 				default:
 					continue
 				}
 				delete(requests, fileno)
-				epoll.Modify(fileno, pyselect.EPOLLOUT)
+				responses[fileno] = []byte(response)
+				modify(fileno, pyselect.EPOLLOUT)
 
 			case mask&pyselect.EPOLLOUT != 0:
 				n, err := connection.Send(responses[fileno])
@@ -161,8 +188,8 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 				}
 				responses[fileno] = responses[fileno][n:]
 				if len(responses[fileno]) == 0 {
-					epoll.Modify(fileno, pyselect.EPOLLIN)
 					lingering.Add(fileno, connection)
+					modify(fileno, pyselect.EPOLLIN)
 				}
 
 			case mask&(pyselect.EPOLLHUP|pyselect.EPOLLERR) != 0:

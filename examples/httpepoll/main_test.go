@@ -6,13 +6,17 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
@@ -252,6 +256,52 @@ func TestManyClients(t *testing.T) {
 
 func TestOutOfDescriptors(t *testing.T) {
 	progtest.OutOfDescriptors(t, program.AcceptDelay, func(c *net.TCPConn) { talk(t, c) })
+}
+
+func TestHead(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	c := progtest.Dial(t, addr)
+	send(t, c, "HEAD / HTTP/1.0\r\n\r\n")
+	if response, err := io.ReadAll(c); string(response) != head || err != nil {
+		t.Errorf("the response is %q, %v, want %q", response, err, head)
+	}
+	server.Stop(t, os.Interrupt)
+}
+
+// A connection that cannot be watched any more ends.
+func TestModifyFails(t *testing.T) {
+	server, err := socket.CreateServer("127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	addr, err := server.Getsockname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := progtest.Dial(t, addr.String())
+	send(t, c, request)
+	var logged strings.Builder
+	log.SetOutput(&logged)
+	defer log.SetOutput(os.Stderr)
+	ctx, interrupt := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := io.Copy(io.Discard, c)
+		interrupt()
+		ended <- err
+	}()
+	testkit.Fault{Call: unix.SYS_EPOLL_CTL, Args: testkit.Args{1: unix.EPOLL_CTL_MOD}, Errno: unix.ENOMEM}.Run(t, func() {
+		if err := serve(ctx, server); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if want := fmt.Sprintf("%v: cannot allocate memory\n", c.LocalAddr()); !strings.HasSuffix(logged.String(), want) {
+		t.Errorf("logged is %q, want %q", logged.String(), want)
+	}
 }
 
 func TestUsage(t *testing.T) { progtest.Usage(t, "httpepoll") }
