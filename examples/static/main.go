@@ -10,6 +10,9 @@
 // because it was not. The originals therefore repeat these calls until they fail, and a client that is fast enough keeps all
 // others waiting. Here each connection has its turn, and goes to the end of the ready list when that is over.
 //
+// Package net/http reads the requests and decides what answers them, and what its server refuses is refused here. Not served are
+// files outside of the directory, whatever the path or a symbolic link says, and paths in which a name begins with a dot.
+//
 // It is for Linux: no other system has an epoll, and no selector tells edges.
 package main
 
@@ -22,12 +25,12 @@ import (
 	"io"
 	"io/fs"
 	"log"
-	"mime"
+	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"os"
-	"path"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,7 +43,7 @@ import (
 
 const (
 	maxHead  = 16 << 10 // bytes of the head of a request
-	maxBody  = 1 << 20  // bytes of the body of a request, which is skipped
+	maxBody  = 1 << 18  // bytes of the body of a request that is skipped; after a longer one, the connection ends
 	maxDrain = 1 << 20  // bytes that are skipped after the last response
 
 	// What a turn is: so many system calls on a connection, each of which moves so many bytes at most.
@@ -59,6 +62,9 @@ const (
 
 // The two ways in which an empty line ends the head of a request.
 var eol1, eol2 = []byte("\n\n"), []byte("\n\r\n")
+
+// What a Host may consist of, as in net/http.
+const hostBytes = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~:[]%!$&'()*+,;="
 
 var errFlood = errors.New("the client goes on sending after the last response")
 
@@ -90,20 +96,24 @@ type server struct {
 type connection struct {
 	*socket.Socket
 	fileno  int
+	peer    net.Addr
 	isReady bool      // it is in the ready list
 	active  time.Time // when it has last got a request or sent something
 
 	request []byte // received and not answered yet
 	skip    int64  // bytes to come that are no request: the body of the last one, or what may come after the last response
-	noBody  bool   // the request is a HEAD, and there is no body in the response
 	eof     bool   // the client sends no more
 
-	response []byte   // the head, and the body if that is no file
-	file     *os.File // the rest of the body, or nil
-	offset   int64    // from where in the file to send
-	end      int64    // up to where in the file to send
-	last     bool     // there is no response after this one
-	drain    bool     // the last response is sent
+	response []byte // the head, and the body if that is no file
+	part            // the rest of the body, if it is one
+	last     bool   // there is no response after this one
+	drain    bool   // the last response is sent
+}
+
+// A part of a file.
+type part struct {
+	file        *os.File // nil if there is none
+	offset, end int64
 }
 
 // run serves until ctx is done.
@@ -202,7 +212,7 @@ func (s *server) mayAccept() bool {
 // accept takes clients until none waits, or it is time for something else.
 func (s *server) accept() {
 	for range min(acceptsPerTurn, s.maxConnections-len(s.connections)) {
-		sock, _, err := s.serversocket.Accept()
+		sock, peer, err := s.serversocket.Accept()
 		if errors.Is(err, socket.ErrWouldBlock) {
 			s.acceptable = false
 			return
@@ -214,14 +224,16 @@ func (s *server) accept() {
 			return
 		}
 		sock.Setblocking(false)
-		c := &connection{Socket: sock, active: time.Now()}
+		c := &connection{Socket: sock, peer: peer, active: time.Now()}
 		c.fileno, err = sock.Fileno()
 		if err == nil {
 			// Once for all: what is not waited for now does no harm, as it is reported only once.
 			err = s.epoll.Register(sock, pyselect.EPOLLIN|pyselect.EPOLLOUT|pyselect.EPOLLRDHUP|pyselect.EPOLLET)
 		}
 		if err != nil {
-			log.Print(err)
+			if !errors.Is(err, os.ErrClosed) { // as the epoll is when the server ends
+				log.Print(program.PeerError(peer, err))
+			}
 			sock.Close()
 			continue
 		}
@@ -254,7 +266,7 @@ func (s *server) makeReady(c *connection) {
 	}
 }
 
-// turn does what a connection can do now, up to some amount. A client that is gone is no news.
+// turn does what a connection can do now, up to some amount.
 func (s *server) turn(c *connection) {
 	if s.connections[c.fileno] != c {
 		return // it was idle
@@ -350,7 +362,7 @@ func (c *connection) closeFile() {
 	}
 }
 
-// answer prepares the response to the next request, if all of its head is there.
+// answer prepares the response to the next request, if all of its head is there or no more of it will come.
 func (s *server) answer(c *connection) bool {
 	n := min(c.skip, int64(len(c.request)))
 	c.skip -= n
@@ -361,37 +373,32 @@ func (s *server) answer(c *connection) bool {
 		return false
 	}
 	end := headEnd(c.request)
-	if end < 0 && len(c.request) <= maxHead {
-		return false
+	if end < 0 {
+		if len(c.request) <= maxHead && !c.eof {
+			return false
+		}
+		end = len(c.request)
 	}
-	c.active = time.Now()
-	c.noBody = bytes.HasPrefix(c.request, []byte("HEAD "))
-	if end < 0 || end > maxHead {
-		c.refuse(http.StatusRequestHeaderFieldsTooLarge)
-		return true
-	}
-	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(c.request[:end])))
-	if err != nil {
-		c.refuse(http.StatusBadRequest)
-		return true
-	}
+	head := c.request[:end]
 	c.request = c.request[end:]
-	c.skip = request.ContentLength
-	c.last = request.Close || !request.ProtoAtLeast(1, 1)
-	switch {
-	case request.ProtoMajor != 1:
-		c.refuse(http.StatusHTTPVersionNotSupported)
-	case request.Host == "" && request.ProtoAtLeast(1, 1):
-		c.refuse(http.StatusBadRequest)
-	case len(request.TransferEncoding) > 0:
-		c.refuse(http.StatusNotImplemented)
-	case request.Header.Get("Expect") != "" && request.ContentLength > 0: // without a body, there is nothing to continue with
-		c.refuse(http.StatusExpectationFailed)
-	case request.ContentLength > maxBody:
-		c.refuse(http.StatusRequestEntityTooLarge)
-	default:
-		s.respond(c, request)
+	c.active = time.Now()
+
+	w := &response{header: http.Header{"X-Content-Type-Options": {"nosniff"}}}
+	request, status := parse(head)
+	if status == 0 {
+		c.skip, c.last = request.ContentLength, request.Close
+		s.respond(c.peer, w, request)
+	} else {
+		c.last = true // nobody knows where the next request begins
+		w.fail(status)
 	}
+	switch {
+	case c.last:
+		w.header.Set("Connection", "close")
+	case !request.ProtoAtLeast(1, 1):
+		w.header.Set("Connection", "keep-alive")
+	}
+	c.response, c.part = w.bytes(bytes.HasPrefix(head, []byte("HEAD "))), w.part
 	return true
 }
 
@@ -406,20 +413,59 @@ func headEnd(request []byte) int {
 	return end
 }
 
-// respond prepares the response to a request that is a valid one.
-func (s *server) respond(c *connection, request *http.Request) {
-	switch request.Method {
-	case http.MethodGet, http.MethodHead:
-		s.respondFile(c, request)
-	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodConnect, http.MethodOptions, http.MethodTrace:
-		c.respondPage(http.StatusMethodNotAllowed, "Allow: GET, HEAD")
-	default:
-		c.respondPage(http.StatusNotImplemented)
+// parse parses the head of a request and makes the checks that http.ReadRequest leaves to a server. The status is that of the
+// response to a request which is refused, and 0 otherwise. If Close is set, the connection ends after the response.
+func parse(head []byte) (request *http.Request, status int) {
+	if len(head) > maxHead {
+		return nil, http.StatusRequestHeaderFieldsTooLarge
 	}
+	r := bufio.NewReader(bytes.NewReader(head))
+	lines := textproto.NewReader(r)
+	lines.ReadLine()
+	fields, err := lines.ReadMIMEHeader() // with those that ReadRequest removes
+	if err != nil {
+		return nil, http.StatusBadRequest
+	}
+	r.Reset(bytes.NewReader(head))
+	request, err = http.ReadRequest(r)
+	coding, isCoded := fields["Transfer-Encoding"]
+	switch {
+	case err != nil && isCoded && !strings.EqualFold(strings.Join(coding, ","), "chunked"):
+		return nil, http.StatusNotImplemented
+	case err != nil:
+		return nil, http.StatusBadRequest
+	case request.ProtoMajor != 1:
+		return nil, http.StatusHTTPVersionNotSupported
+	case fields["Host"] == nil && request.ProtoAtLeast(1, 1), strings.Trim(fields.Get("Host"), hostBytes) != "":
+		return nil, http.StatusBadRequest
+	}
+	for name := range fields {
+		if strings.Contains(name, " ") { // which ReadMIMEHeader lets pass
+			return nil, http.StatusBadRequest
+		}
+	}
+	expect := request.Header.Get("Expect")
+	if expect != "" && !strings.EqualFold(expect, "100-continue") {
+		return nil, http.StatusExpectationFailed
+	}
+	// Chunks are not read. Nor is a body whose client waits to be told to continue.
+	if isCoded || request.ContentLength >= maxBody || request.ContentLength > 0 && expect != "" {
+		request.Close = true
+	}
+	return request, 0
 }
 
-func (s *server) respondFile(c *connection, request *http.Request) {
+// respond writes the response to a request of a peer.
+func (s *server) respond(peer net.Addr, w *response, request *http.Request) {
+	if request.Method != http.MethodGet && request.Method != http.MethodHead {
+		w.header.Set("Allow", "GET, HEAD")
+		w.fail(http.StatusMethodNotAllowed)
+		return
+	}
+	if request.URL.Opaque != "" || request.URL.Path == "*" { // there is no path
+		w.fail(http.StatusBadRequest)
+		return
+	}
 	name := strings.TrimPrefix(request.URL.Path, "/")
 	if name == "" || strings.HasSuffix(name, "/") {
 		name += "index.html"
@@ -427,44 +473,32 @@ func (s *server) respondFile(c *connection, request *http.Request) {
 	file, info, err := s.open(name)
 	switch {
 	case program.OutOfDescriptors(err):
-		log.Print(err)
-		c.respondPage(http.StatusServiceUnavailable)
-		return
+		log.Print(program.PeerError(peer, err))
+		w.fail(http.StatusServiceUnavailable)
 	case errors.Is(err, fs.ErrPermission):
-		c.respondPage(http.StatusForbidden)
-		return
+		w.fail(http.StatusForbidden)
 	case err != nil:
-		c.respondPage(http.StatusNotFound)
-		return
-	}
-	modified := info.ModTime().UTC().Truncate(time.Second)
-	since, err := http.ParseTime(request.Header.Get("If-Modified-Since"))
-	kind := mime.TypeByExtension(path.Ext(name))
-	if kind == "" {
-		kind = "application/octet-stream"
-	}
-	switch {
+		w.fail(http.StatusNotFound)
 	case info.IsDir():
 		file.Close()
 		directory := url.URL{Path: "/" + name + "/", RawQuery: request.URL.RawQuery}
-		c.respondPage(http.StatusMovedPermanently, "Location: "+directory.String())
-		return
-	case err == nil && !modified.After(since):
-		c.setHead(http.StatusNotModified, "Last-Modified: "+modified.Format(http.TimeFormat))
+		w.header.Set("Location", directory.String())
+		w.fail(http.StatusMovedPermanently)
 	default:
-		c.setHead(http.StatusOK, "Last-Modified: "+modified.Format(http.TimeFormat), "Content-Type: "+kind,
-			fmt.Sprint("Content-Length: ", info.Size()))
-		if !c.noBody && info.Size() > 0 {
-			c.file, c.offset, c.end = file, 0, info.Size()
-			return
+		if strings.Contains(request.Header.Get("Range"), ",") {
+			request.Header.Del("Range") // more than one part would not be a part of the file
+		}
+		http.ServeContent(w, request, name, info.ModTime(), file)
+		if w.file == nil {
+			file.Close()
 		}
 	}
-	file.Close()
 }
 
-// open opens a file or directory that is in the root, whatever the name and symbolic links say.
+// open opens a file or directory that is in the root, whatever the name and symbolic links say. No part of the name may begin with a
+// dot.
 func (s *server) open(name string) (*os.File, fs.FileInfo, error) {
-	if !fs.ValidPath(name) || name == "." {
+	if !fs.ValidPath(name) || strings.Contains("/"+name, "/.") {
 		return nil, nil, fs.ErrNotExist
 	}
 	// A named pipe would wait for somebody to write to it.
@@ -483,29 +517,51 @@ func (s *server) open(name string) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
-// refuse makes the response to a request after which nobody knows where the next one begins.
-func (c *connection) refuse(status int) {
-	c.last = true
-	c.respondPage(status)
+// A response is what an http.ResponseWriter is told. Its body is in memory, or a part of a file, which sendfile(2) will read.
+type response struct {
+	header http.Header
+	status int
+	body   []byte
+	part
 }
 
-// respondPage makes a page of the status the response.
-func (c *connection) respondPage(status int, fields ...string) {
-	page := fmt.Sprintf("<!DOCTYPE html>\n<title>%[1]d %[2]s</title>\n<h1>%[1]d %[2]s</h1>\n", status, http.StatusText(status))
-	fields = slices.Concat(fields, []string{"Content-Type: text/html; charset=utf-8", fmt.Sprint("Content-Length: ", len(page))})
-	c.setHead(status, fields...)
-	if !c.noBody {
-		c.response = append(c.response, page...)
-	}
+func (w *response) Header() http.Header { return w.header }
+
+func (w *response) WriteHeader(status int) { w.status = status }
+
+func (w *response) Write(p []byte) (n int, err error) {
+	w.body = append(w.body, p...)
+	return len(p), nil
 }
 
-func (c *connection) setHead(status int, fields ...string) {
-	fields = append([]string{
-		fmt.Sprintf("HTTP/1.1 %d %s", status, http.StatusText(status)),
-		"Date: " + time.Now().UTC().Format(http.TimeFormat),
-	}, fields...)
-	if c.last {
-		fields = append(fields, "Connection: close")
+// ReadFrom takes a part of a file as the body: http.ServeContent copies it, up to a limit, from where the file is read.
+func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
+	limited := r.(*io.LimitedReader)
+	if limited.N > 0 {
+		w.file = limited.R.(*os.File)
+		w.offset, err = w.file.Seek(0, io.SeekCurrent)
+		w.end = w.offset + limited.N
 	}
-	c.response = []byte(strings.Join(fields, "\r\n") + "\r\n\r\n")
+	return limited.N, err
+}
+
+// fail makes the response one that says no more than the status.
+func (w *response) fail(status int) {
+	http.Error(w, fmt.Sprint(status, " ", http.StatusText(status)), status)
+}
+
+// bytes returns the response as it is sent, without the file.
+func (w *response) bytes(noBody bool) []byte {
+	w.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	if w.status != http.StatusNotModified && w.header.Get("Content-Length") == "" {
+		w.header.Set("Content-Length", strconv.Itoa(len(w.body)))
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", w.status, http.StatusText(w.status))
+	w.header.Write(&b)
+	b.WriteString("\r\n")
+	if !noBody {
+		b.Write(w.body)
+	}
+	return b.Bytes()
 }
