@@ -37,8 +37,9 @@ const (
 var eol1, eol2 = []byte("\n\n"), []byte("\n\r\n")
 
 func main() {
-	flags := program.Flags("httpepoll", "[-listen HOST:PORT]")
+	flags := program.Flags("httpepoll", "[-listen HOST:PORT] [-v]")
 	listen := flags.String("listen", "localhost:8080", "serve on `HOST:PORT`; port 0 picks a free one")
+	program.Verbose(flags)
 	program.Parse(flags)
 	program.Serve(*listen, serve)
 }
@@ -75,6 +76,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 	drained := make(map[int]int)      // how much those who have it have sent since
 	var lingering program.Lingering
 	closeConnection := func(fileno int) {
+		program.Logf("%v: closed", peers[fileno])
 		epoll.Unregister(fileno)
 		connections[fileno].Close()
 		delete(connections, fileno)
@@ -141,6 +143,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 					connection.Close()
 					continue
 				}
+				program.Logf("%v: connected", peer)
 				connections[fileno] = connection
 				peers[fileno] = peer
 				requests[fileno] = nil
@@ -149,6 +152,9 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 				n, err := connection.Recv(buf)
 				if errors.Is(err, socket.ErrWouldBlock) {
 					continue
+				}
+				if err != nil {
+					program.Logf("%v", program.PeerError(peers[fileno], err))
 				}
 				if err != nil || n == 0 {
 					closeConnection(fileno)
@@ -176,6 +182,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 				default:
 					continue
 				}
+				program.Logf("%v: %.200q: %s", peers[fileno], firstLine(request), firstLine([]byte(response)))
 				delete(requests, fileno)
 				responses[fileno] = []byte(response)
 				modify(fileno, pyselect.EPOLLOUT)
@@ -183,6 +190,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 			case mask&pyselect.EPOLLOUT != 0:
 				n, err := connection.Send(responses[fileno])
 				if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
+					program.Logf("%v", program.PeerError(peers[fileno], err))
 					closeConnection(fileno)
 					continue
 				}
@@ -197,4 +205,9 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 			}
 		}
 	}
+}
+
+func firstLine(p []byte) []byte {
+	line, _, _ := bytes.Cut(p, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r"))
 }

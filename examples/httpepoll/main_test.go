@@ -304,6 +304,41 @@ func TestModifyFails(t *testing.T) {
 	}
 }
 
+// With -v, the server tells who comes, what is asked for and answered, and who goes, and why.
+func TestVerbose(t *testing.T) {
+	server, addr := progtest.Serve(t, "-v")
+	var c *net.TCPConn
+	expect := func(line string) {
+		t.Helper()
+		want := fmt.Sprintf("httpepoll: %v: %s\n", c.LocalAddr(), line)
+		if got, err := server.Stderr.ReadString('\n'); got != want || err != nil {
+			t.Fatalf("the server says %q, want %q: %v", got, want, err)
+		}
+	}
+	for request, line := range map[string]string{
+		request:                         `"GET / HTTP/1.0": HTTP/1.0 200 OK`,
+		"\x1b[2J\n\n":                   `"\x1b[2J": HTTP/1.0 200 OK`,
+		strings.Repeat("x", maxRequest): `"` + strings.Repeat("x", 200) + `": HTTP/1.0 431 Request Header Fields Too Large`,
+	} {
+		c = progtest.Dial(t, addr)
+		expect("connected")
+		send(t, c, request)
+		expect(line)
+		if _, err := io.Copy(io.Discard, c); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+		expect("closed")
+	}
+
+	c = progtest.Dial(t, addr)
+	expect("connected")
+	progtest.Reset(c)
+	expect("connection reset by peer")
+	expect("closed")
+	server.Stop(t, os.Interrupt)
+}
+
 func TestUsage(t *testing.T) { progtest.Usage(t, "httpepoll") }
 
 func TestCurl(t *testing.T) {

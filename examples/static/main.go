@@ -69,10 +69,11 @@ const hostBytes = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 var errFlood = errors.New("the client goes on sending after the last response")
 
 func main() {
-	flags := program.Flags("static", "[-listen HOST:PORT] [-root DIR] [-timeout DURATION]")
+	flags := program.Flags("static", "[-listen HOST:PORT] [-root DIR] [-timeout DURATION] [-v]")
 	listen := flags.String("listen", "localhost:8080", "serve on `HOST:PORT`; port 0 picks a free one")
 	dir := flags.String("root", ".", "serve the files of `DIR`")
 	timeout := flags.Duration("timeout", 30*time.Second, "close a connection that has been idle for this `DURATION`; 0 is never")
+	program.Verbose(flags)
 	program.Parse(flags)
 	program.Run(func(ctx context.Context) error { return run(ctx, *listen, *dir, *timeout) })
 }
@@ -238,6 +239,7 @@ func (s *server) accept() {
 			continue
 		}
 		s.connections[c.fileno] = c
+		program.Logf("%v: connected", peer)
 	}
 }
 
@@ -246,6 +248,7 @@ func (s *server) closeConnection(c *connection) {
 	s.epoll.Unregister(c.fileno)
 	c.Close()
 	c.closeFile()
+	program.Logf("%v: closed", c.peer)
 }
 
 func (s *server) closeIdle(now time.Time) {
@@ -254,6 +257,7 @@ func (s *server) closeIdle(now time.Time) {
 	}
 	for _, c := range s.connections {
 		if now.Sub(c.active) >= s.timeout {
+			program.Logf("%v: idle for %v", c.peer, s.timeout)
 			s.closeConnection(c)
 		}
 	}
@@ -278,6 +282,9 @@ func (s *server) turn(c *connection) {
 			return // until the epoll reports it
 		}
 		if err != nil {
+			if err != io.EOF {
+				program.Logf("%v", program.PeerError(c.peer, err))
+			}
 			s.closeConnection(c)
 			return
 		}
@@ -399,6 +406,7 @@ func (s *server) answer(c *connection) bool {
 		w.header.Set("Connection", "keep-alive")
 	}
 	c.response, c.part = w.bytes(bytes.HasPrefix(head, []byte("HEAD "))), w.part
+	program.Logf("%v: %.200q: %s", c.peer, firstLine(head), firstLine(c.response))
 	return true
 }
 
@@ -411,6 +419,11 @@ func headEnd(request []byte) int {
 		}
 	}
 	return end
+}
+
+func firstLine(p []byte) []byte {
+	line, _, _ := bytes.Cut(p, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r"))
 }
 
 // parse parses the head of a request and makes the checks that http.ReadRequest leaves to a server. The status is that of the

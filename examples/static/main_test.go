@@ -1015,6 +1015,46 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// With -v, the server tells who comes, what is asked for and answered, and who goes, and why.
+func TestVerbose(t *testing.T) {
+	server, addr := start(t, site(t), "-v", "-timeout", "1s")
+	var c *net.TCPConn
+	expect := func(line string) {
+		t.Helper()
+		want := fmt.Sprintf("static: %v: %s\n", c.LocalAddr(), line)
+		if got, err := server.Stderr.ReadString('\n'); got != want || err != nil {
+			t.Fatalf("the server says %q, want %q: %v", got, want, err)
+		}
+	}
+	come := func() {
+		c = progtest.Dial(t, addr)
+		expect("connected")
+	}
+	come()
+	r := bufio.NewReader(c)
+	for _, test := range []struct{ request, line string }{
+		{get("/hello.txt"), `"GET /hello.txt HTTP/1.1": HTTP/1.1 200 OK`},
+		{get("/missing"), `"GET /missing HTTP/1.1": HTTP/1.1 404 Not Found`},
+		{"\x1b[2J\n\n", `"\x1b[2J": HTTP/1.1 400 Bad Request`},
+	} {
+		send(t, c, test.request)
+		receive(t, r, "GET")
+		expect(test.line)
+	}
+	c.Close()
+	expect("closed")
+
+	come()
+	progtest.Reset(c)
+	expect("connection reset by peer")
+	expect("closed")
+
+	come()
+	expect("idle for 1s")
+	expect("closed")
+	server.Stop(t, os.Interrupt)
+}
+
 func TestUsage(t *testing.T) {
 	for _, test := range []struct {
 		args, stderr string
