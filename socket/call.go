@@ -149,6 +149,9 @@ func (s *Socket) wait(c *call, deadline sys.Deadline) error {
 		deadline = c.limit
 	}
 	p, err := s.startPolling(c.op.name)
+	if p == nil {
+		return err
+	}
 	if err == nil {
 		err = p.wait(c, deadline)
 	}
