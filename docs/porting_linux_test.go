@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -116,29 +115,6 @@ func Example_masks() {
 	// Output:
 	// receive
 	// drop
-}
-
-func untilDone(ctx context.Context, ep *pyselect.Epoll, handleAll func([]pyselect.EpollEvent)) error {
-	defer context.AfterFunc(ctx, func() { ep.Close() })()
-	for {
-		events, err := ep.Poll(pyselect.Forever, -1)
-		if errors.Is(err, os.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		handleAll(events)
-	}
-}
-
-func Example_closeEndsWaits() {
-	withEpoll(func(ep *pyselect.Epoll) {
-		ctx, cancel := context.WithCancel(context.Background())
-		go cancel()
-		fmt.Println(untilDone(ctx, ep, func([]pyselect.EpollEvent) {}))
-	})
-	// Output: <nil>
 }
 
 func withEpoll(f func(*pyselect.Epoll)) {

@@ -10,7 +10,6 @@ import (
 	"log"
 	"net"
 	"os"
-	"os/signal"
 	"regexp"
 	"syscall"
 	"testing"
@@ -231,18 +230,6 @@ func Example_wakeup() {
 		fmt.Println(len(ready), err)
 	})
 	// Output: 0 <nil>
-}
-
-func untilInterrupted(sel selectors.BaseSelector, serve func(selectors.Ready)) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	for ready, err := range selectors.Events(ctx, sel) {
-		if err != nil {
-			return err
-		}
-		serve(ready)
-	}
-	return nil
 }
 
 type timer struct{ when time.Time }

@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -114,4 +115,31 @@ func Example_hasattr() {
 	_, err := newPoller()
 	fmt.Println(err)
 	// Output: <nil>
+}
+
+func Example_signals() {
+	wakeup, err := signalSocket(unix.SIGHUP, unix.SIGTERM)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer wakeup.Close()
+	running := true
+	handlers := map[syscall.Signal]func(){
+		unix.SIGHUP: func() {
+			fmt.Println("reload")
+			unix.Kill(os.Getpid(), unix.SIGTERM)
+		},
+		unix.SIGTERM: func() { running = false },
+	}
+	unix.Kill(os.Getpid(), unix.SIGHUP)
+	for running && err == nil {
+		if _, _, _, err = pyselect.Select([]*socket.Socket{wakeup}, nil, nil, pyselect.Forever); err == nil {
+			err = handleSignals(wakeup, handlers)
+		}
+	}
+	fmt.Println(err)
+	// Output:
+	// reload
+	// <nil>
 }
