@@ -3,11 +3,14 @@
 package docs
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -142,4 +145,122 @@ func Example_signals() {
 	// Output:
 	// reload
 	// <nil>
+}
+
+// writeSome returns what is left of pending.
+func writeSome(f *os.File, pending []byte) ([]byte, error) {
+	fd, err := pyselect.Fileno(f)
+	if err != nil {
+		return pending, err
+	}
+	n, err := unix.Write(fd, pending)
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return pending, nil // not now
+	case err != nil:
+		return pending, err // and n is -1
+	}
+	return pending[n:], nil
+}
+
+func TestWriteSome(t *testing.T) {
+	r, w, err := os.Pipe()
+	testkit.Check(t, err)
+	defer r.Close()
+	defer w.Close()
+	data := make([]byte, 16<<20) // more than fits
+	left, err := writeSome(w, data)
+	if len(left) == 0 || len(left) == len(data) || err != nil {
+		t.Fatalf("%d of %d are left, %v", len(left), len(data), err)
+	}
+	for n := -1; n != len(left); { // the kernel may make room while it writes
+		n = len(left)
+		left, err = writeSome(w, left)
+		testkit.Check(t, err)
+	}
+	write := testkit.Go(t, func() { w.Write(left) }).Blocked() // which writes all
+	testkit.Check(t, r.Close())
+	write.Wait()
+}
+
+func eachLine(pending []byte, handle func(line []byte)) []byte {
+	for {
+		line, rest, found := bytes.Cut(pending, []byte("\n"))
+		if !found {
+			return pending
+		}
+		handle(line)
+		pending = rest
+	}
+}
+
+func Example_lines() {
+	handle := func(line []byte) { fmt.Printf("%q\n", line) }
+	pending := eachLine([]byte("spam\neg"), handle)
+	pending = eachLine(append(pending, "gs\n\n"...), handle)
+	fmt.Println(len(pending))
+	// Output:
+	// "spam"
+	// "eggs"
+	// ""
+	// 0
+}
+
+func watchChild(child *exec.Cmd, show func(text []byte, isError bool)) error {
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	stderr, err := child.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := child.Start(); err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	for pipes := []io.Reader{stdout, stderr}; len(pipes) > 0; {
+		readable, _, _, err := pyselect.Select(pipes, nil, nil, pyselect.Forever)
+		if err != nil {
+			return err
+		}
+		for _, pipe := range readable {
+			n, err := pipe.Read(buf)
+			show(buf[:n], pipe == stderr)
+			if err != nil { // io.EOF at the end
+				pipes = slices.DeleteFunc(pipes, func(p io.Reader) bool { return p == pipe })
+			}
+		}
+	}
+	return child.Wait()
+}
+
+func TestWatchChild(t *testing.T) {
+	testkit.NeedProcesses(t)
+	var texts [2]string
+	err := watchChild(exec.Command("sh", "-c", "echo spam; echo eggs >&2"), func(text []byte, isError bool) {
+		if isError {
+			texts[1] += string(text)
+		} else {
+			texts[0] += string(text)
+		}
+	})
+	if texts != [...]string{"spam\n", "eggs\n"} || err != nil {
+		t.Errorf("%q, %v", texts, err)
+	}
+}
+
+// That the pipes of a child are waitable is not promised by package os/exec.
+func TestStdinPipe(t *testing.T) {
+	testkit.NeedProcesses(t)
+	child := exec.Command("cat")
+	stdin, err := child.StdinPipe()
+	testkit.Check(t, err)
+	testkit.Check(t, child.Start())
+	_, writable, _, err := pyselect.Select(nil, []io.WriteCloser{stdin}, nil, pyselect.Forever)
+	if len(writable) != 1 || err != nil {
+		t.Errorf("%d pipes are writable, %v, want 1", len(writable), err)
+	}
+	testkit.Check(t, stdin.Close())
+	testkit.Check(t, child.Wait())
 }
