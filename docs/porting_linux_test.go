@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -115,6 +116,52 @@ func Example_masks() {
 	// Output:
 	// receive
 	// drop
+}
+
+func peerCred(s *socket.Socket) (*unix.Ucred, error) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var cred *unix.Ucred
+	if closed := raw.Control(func(fd uintptr) {
+		cred, err = unix.GetsockoptUcred(int(fd), socket.SOL_SOCKET, socket.SO_PEERCRED)
+	}); closed != nil {
+		return nil, closed
+	}
+	return cred, err
+}
+
+func Example_syscallConn() {
+	withPair(func(_ *selectors.DefaultSelector, a, _ *socket.Socket) {
+		cred, err := peerCred(a)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(int(cred.Pid) == os.Getpid())
+		a.Close()
+		_, err = peerCred(a)
+		fmt.Println(errors.Is(err, os.ErrClosed))
+	})
+	// Output:
+	// true
+	// true
+}
+
+func Example_netlink() {
+	s, err := socket.New(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	// (pid, groups) is, after two bytes that are zero, two numbers in the machine's order.
+	data := make([]byte, 2)
+	data = binary.NativeEndian.AppendUint32(data, 0)
+	data = binary.NativeEndian.AppendUint32(data, 0)
+	fmt.Println(s.Bind(socket.RawAddr{Family: socket.AF_NETLINK, Data: string(data)}))
+	// Output: <nil>
 }
 
 func withEpoll(f func(*pyselect.Epoll)) {
