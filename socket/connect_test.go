@@ -157,6 +157,7 @@ func TestConnectAgainWaits(t *testing.T) {
 
 // Somebody else who asks for SO_ERROR takes the error of the attempt away.
 func TestConnectEndsWhenItsErrorIsTaken(t *testing.T) {
+	testkit.NotOnWine(t, "who waits for an attempt whose error was taken before Wine's server has seen it hears nothing, in some runs")
 	testkit.NoLeaks(t)
 	n := networks[0]
 	l, addr := n.crowded(t)
