@@ -143,3 +143,22 @@ func TestNetConnOfANetConn(t *testing.T) {
 	must[int](t)(server.Write([]byte("spam")))
 	call.Wait()
 }
+
+func TestShare(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b, err := socket.Socketpair(socket.AF_INET, socket.SOCK_STREAM, 0)
+	check(t, err)
+	defer b.Close()
+	shared, err := a.Share(os.Getpid())
+	check(t, err)
+	check(t, a.Close())
+	c, err := socket.FromShare(shared)
+	check(t, err)
+	defer c.Close()
+	send(t, c, "spam")
+	wantRecv(t, b, "spam")
+	_, err = a.Share(os.Getpid())
+	wantError(t, err, os.ErrClosed, "socket.share")
+	_, err = socket.FromShare(shared[1:])
+	wantError(t, err, os.ErrInvalid, "socket.fromshare")
+}
