@@ -27,17 +27,26 @@ type server struct {
 	module string
 	one    float64
 	many   float64
+	loops  int
 }
 
 var servers = []server{
-	{"pyselect", "DefaultSelector of this library", "", 0, 0},
-	{"c", "C, epoll", "", 1.25, 0},
-	{"python", "CPython, selectors", "", 0, 0},
-	{"net", "net, a goroutine for each connection", "", 1.05, 1.03},
-	{"netpoll", "netpoll", "github.com/cloudwego/netpoll", 1.05, 1.03},
-	{"gnet", "gnet", "github.com/panjf2000/gnet/v2", 1.05, 1.03},
-	{"evio", "evio", "github.com/tidwall/evio", 1.05, 1.03},
-	{"nbio", "nbio", "github.com/lesismal/nbio", 1.05, 1.03},
+	{"pyselect", "DefaultSelector of this library", "", 0, 0, 1},
+	{"c", "C, epoll", "", 1.25, 0, 1},
+	{"python", "CPython, selectors", "", 0, 0, 1},
+	{"net", "net, a goroutine for each connection", "", 1.05, 1.03, 1},
+	{"netpoll", "netpoll", "github.com/cloudwego/netpoll", 1.05, 1.03, 1},
+	{"gnet", "gnet", "github.com/panjf2000/gnet/v2", 1.05, 1.03, 1},
+	{"evio", "evio", "github.com/tidwall/evio", 1.05, 1.03, 1},
+	{"nbio", "nbio", "github.com/lesismal/nbio", 1.05, 1.03, 1},
+}
+
+// What is compared where there are two processors.
+var pairs = []server{
+	{"pyselect", "two DefaultSelectors of this library, which share the port by SO_REUSEPORT", "", 0, 0, 2},
+	{"pyselect", "one DefaultSelector of this library", "", 0, 0, 1},
+	{"gnet", "gnet, two event loops", "", 0, 0, 2},
+	{"net", "net, a goroutine for each connection", "", 0, 0, 2},
 }
 
 func (b *bench) measureServers(report *strings.Builder) error {
@@ -69,11 +78,11 @@ and are idle then.`, count(idle)),
 	memory := make([][]sample, len(servers))
 	for i, n := range counts {
 		costs[i] = make([][]sample, len(servers))
-		if err := b.eachServer(b.rounds, costs[i], func(s server) (float64, error) { return b.cpuPerEcho(s, n) }); err != nil {
+		if err := b.eachServer(servers, b.rounds, costs[i], func(s server) (float64, error) { return b.cpuPerEcho(s, n) }); err != nil {
 			return err
 		}
 	}
-	if err := b.eachServer(min(b.rounds, 3), memory, func(s server) (float64, error) { return b.memoryPerConn(s, idle) }); err != nil {
+	if err := b.eachServer(servers, min(b.rounds, 3), memory, func(s server) (float64, error) { return b.memoryPerConn(s, idle) }); err != nil {
 		return err
 	}
 	for i, s := range servers {
@@ -101,8 +110,51 @@ and are idle then.`, count(idle)),
 	return nil
 }
 
+func (b *bench) measureLoops(report *strings.Builder) error {
+	counts := []int{100, 1000}
+	if b.quick {
+		counts = counts[:1]
+	}
+	if !b.starts("Two loops") {
+		return nil
+	}
+	t := table{
+		intro: `## Two loops
+
+The same with two loops and two processes with half of the clients each, which share two processors: microseconds of the
+server's CPU time for one message, how many times as much our two loops take, and thousands of messages in a second.`,
+		head: []string{"server"},
+	}
+	costs, speeds := make([][][]sample, len(counts)), make([][][]sample, len(counts))
+	for i, n := range counts {
+		t.head = append(t.head, count(n), "ours ÷ it, "+count(n), "thousands in a second, "+count(n))
+		costs[i], speeds[i] = make([][]sample, len(pairs)), make([][]sample, len(pairs))
+		if err := b.eachServer(pairs, b.rounds, costs[i], func(s server) (float64, error) {
+			cost, speed, err := b.echoes(s, n/2, n/2)
+			at := slices.Index(pairs, s)
+			speeds[i][at] = append(speeds[i][at], sample{value: speed})
+			return cost, err
+		}); err != nil {
+			return err
+		}
+	}
+	for i, s := range pairs {
+		cells := []string{s.what}
+		for j := range counts {
+			r := ""
+			if i > 0 {
+				r = fmt.Sprintf("%.2f", ratio(costs[j][0], costs[j][i]))
+			}
+			cells = append(cells, number(median(costs[j][i], value)), r, number(median(speeds[j][i], value)))
+		}
+		t.row(cells...)
+	}
+	t.write(report)
+	return nil
+}
+
 // eachServer measures the servers in turn, round by round.
-func (b *bench) eachServer(rounds int, samples [][]sample, measure func(server) (float64, error)) error {
+func (b *bench) eachServer(servers []server, rounds int, samples [][]sample, measure func(server) (float64, error)) error {
 	for range rounds {
 		for i, s := range servers {
 			v, err := measure(s)
@@ -116,29 +168,41 @@ func (b *bench) eachServer(rounds int, samples [][]sample, measure func(server) 
 }
 
 func (b *bench) cpuPerEcho(s server, conns int) (float64, error) {
+	cost, _, err := b.echoes(s, conns)
+	return cost, err
+}
+
+// echoes returns how many microseconds of the CPU a message costs the server, and how many thousands there are in a second. Each of conns
+// is how many connections a process with clients has.
+func (b *bench) echoes(s server, conns ...int) (cost, speed float64, err error) {
 	pid, port, stop, err := b.start(s)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer stop()
-	c, err := b.connect(port, conns)
-	if err != nil {
-		return 0, err
+	var all []*clients
+	for _, n := range conns {
+		c, err := b.connect(port, n)
+		if err != nil {
+			return 0, 0, err
+		}
+		defer c.close()
+		all = append(all, c)
 	}
-	defer c.close()
-	if _, err := c.echo(b.sample / 5); err != nil {
-		return 0, err
+	if _, err := echoAll(all, b.sample/5); err != nil {
+		return 0, 0, err
 	}
+	begin := time.Now()
 	before, err := cpuTime(pid)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	messages, err := c.echo(b.sample)
+	messages, err := echoAll(all, b.sample)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	after, err := cpuTime(pid)
-	return float64(after-before) / float64(messages) / 1e3, err
+	return float64(after-before) / float64(messages) / 1e3, float64(messages) / time.Since(begin).Seconds() / 1e3, err
 }
 
 func (b *bench) memoryPerConn(s server, conns int) (float64, error) {
@@ -154,7 +218,7 @@ func (b *bench) memoryPerConn(s server, conns int) (float64, error) {
 			return 0, err
 		}
 		defer c.close()
-		if _, err := c.echo(0); err != nil {
+		if _, err := echoAll([]*clients{c}, 0); err != nil {
 			return 0, err
 		}
 		if resident[i], err = residentMemory(pid); err != nil {
@@ -177,7 +241,7 @@ func (b *bench) start(s server) (pid int, port string, stop func(), err error) {
 	case "python":
 		cmd = exec.Command("python3", "python/echo.py", port)
 	default:
-		cmd = exec.Command(filepath.Join(b.dir, s.name), port)
+		cmd = exec.Command(filepath.Join(b.dir, s.name), port, strconv.Itoa(s.loops))
 	}
 	var output strings.Builder
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -236,11 +300,19 @@ func (c *clients) close() {
 	c.cmd.Wait()
 }
 
-// echo has messages echoed for so long, and returns their number.
-func (c *clients) echo(d time.Duration) (messages int, err error) {
-	fmt.Fprintln(c.in, d.Seconds()*1e3)
-	_, err = fmt.Fscanln(c.out, &messages)
-	return messages, err
+// echoAll has messages of all clients echoed for so long, and returns their number.
+func echoAll(all []*clients, d time.Duration) (messages int, err error) {
+	for _, c := range all {
+		fmt.Fprintln(c.in, d.Seconds()*1e3)
+	}
+	for _, c := range all {
+		var n int
+		if _, err := fmt.Fscanln(c.out, &n); err != nil {
+			return 0, err
+		}
+		messages += n
+	}
+	return messages, nil
 }
 
 // cpuTime returns the CPU time that all threads of a process have taken.

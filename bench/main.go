@@ -91,6 +91,9 @@ func (b *bench) run(out string) (err error) {
 	if err := b.measureServers(&report); err != nil {
 		return err
 	}
+	if err := b.measureLoops(&report); err != nil {
+		return err
+	}
 	plot, err := b.measureWaits(&report)
 	if err != nil {
 		return err

@@ -1,11 +1,12 @@
 //go:build linux
 
-// An echo server on github.com/panjf2000/gnet, with one event loop. Usage: gnet PORT.
+// An echo server on github.com/panjf2000/gnet, with so many event loops. Usage: gnet PORT LOOPS.
 package main
 
 import (
 	"log"
 	"os"
+	"strconv"
 
 	"github.com/panjf2000/gnet/v2"
 )
@@ -13,7 +14,11 @@ import (
 type server struct{ *gnet.BuiltinEventEngine }
 
 func main() {
-	log.Fatal(gnet.Run(server{}, "tcp://127.0.0.1:"+os.Args[1], gnet.WithNumEventLoop(1)))
+	loops, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(gnet.Run(server{}, "tcp://127.0.0.1:"+os.Args[1], gnet.WithNumEventLoop(loops), gnet.WithReusePort(loops > 1)))
 }
 
 func (server) OnTraffic(conn gnet.Conn) gnet.Action {

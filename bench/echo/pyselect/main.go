@@ -1,21 +1,33 @@
 //go:build linux
 
-// An echo server on the selectors of this library. Usage: pyselect PORT.
+// An echo server on the selectors of this library, with so many loops, which share the port. Usage: pyselect PORT LOOPS.
 package main
 
 import (
 	"log"
-	"net"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/selectors"
+	"github.com/pyselect/pyselect/socket"
 )
 
 func main() {
-	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Args[1])
+	loops, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range loops - 1 {
+		go serve(os.Args[1])
+	}
+	serve(os.Args[1])
+}
+
+func serve(port string) {
+	listener, err := socket.CreateServer("127.0.0.1:"+port, &socket.ServerConfig{Backlog: socket.SOMAXCONN, ReusePort: true})
 	if err != nil {
 		log.Fatal(err)
 	}
