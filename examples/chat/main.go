@@ -9,68 +9,61 @@
 // What a client says goes to all others, under its address, and to standard output; what stands on standard input goes to all
 // clients, as said by the server. A client that is silent for too long is dropped.
 //
-// Text is passed on line by line: nothing goes out before a newline comes, but for lines of more than 1,024 bytes and the last
-// words of those who leave.
+// Text is passed on line by line. A line ends at a newline, after 1,024 bytes, or when nothing follows for a moment, as some
+// clients send no newlines.
 package main
 
 import (
 	"bytes"
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/socket"
 )
 
-const (
-	maxLine = 1024 // bytes of a line; a longer one becomes several, between two characters
-
-	// A client that leaves more than this many bytes unread is dropped: otherwise the server would have to store them, or
-	// everybody to wait.
-	maxUnsent = 64 << 10
-)
+// A client that has left more than this many bytes unread when there is news is dropped: otherwise the server would have to store
+// them, or everybody to wait.
+const maxUnsent = 64 << 10
 
 func main() {
-	flags := program.Flags("chat", "[-listen HOST:PORT] [-idle DURATION]")
+	flags := program.Flags("chat", "[-listen HOST:PORT] [-idle DURATION] [-pause DURATION]")
 	listen := flags.String("listen", "localhost:3490", "serve on `HOST:PORT`; port 0 picks a free one")
 	idle := flags.Duration("idle", 10*time.Minute, "drop a client that has said nothing for this `DURATION`; 0 is for ever")
+	pause := flags.Duration("pause", 200*time.Millisecond, "let a line end after a pause of this `DURATION`; 0 is never")
 	program.Parse(flags)
-	if *idle <= 0 {
-		*idle = pyselect.Forever
-	}
 	signal.Ignore(syscall.SIGPIPE) // nobody has to read standard output
 	program.Serve(*listen, func(ctx context.Context, server *socket.Socket) error {
-		stdin, stdout, end, err := terminal(os.Stdin, os.Stdout)
+		terminal, err := program.NewTerminal(os.Stdin, os.Stdout)
 		if err != nil {
 			return err
 		}
-		defer end()
-		c := &chat{server: server, stdin: stdin, stdout: stdout, idle: *idle}
+		defer terminal.Close()
+		c := &chat{server: server, terminal: terminal, keyboard: newClient(terminal.Typed, "server"), idle: *idle, pause: *pause}
 		return c.serve(ctx)
 	})
 }
 
 type chat struct {
-	server   *socket.Socket
-	stdin    io.Reader // waitable, or nil after its end
-	stdout   io.Writer // waitable, or nil after its end
-	idle     time.Duration
-	clients  []*client
-	acceptAt time.Time    // when to accept again after a failure
-	typed    lines        // from standard input
-	unshown  bytes.Buffer // for standard output
+	server      *socket.Socket
+	terminal    io.Writer // does not block
+	keyboard    *client   // who says what is typed, and is not among the clients
+	idle, pause time.Duration
+	acceptAt    time.Time // when to accept again after a failure
+	clients     list.List // of *client: who has been silent for longest comes first
+	unfinished  list.List // of *client, whose lines have not ended, in the same order
+	leaving     []*client // who are not among the clients any more
+
+	inputs, outputs []any // of Select
 }
 
 // A client is waitable, as it is a socket.
@@ -78,9 +71,15 @@ type client struct {
 	*socket.Socket
 	name   string
 	heard  time.Time // when it last said something
-	said   lines
+	said   program.Lines
 	unsent bytes.Buffer
-	leaves string // why it has to leave, or ""
+	leaves string // why it leaves, or ""
+
+	inClients, inUnfinished *list.Element // or elements of no list
+}
+
+func newClient(sock *socket.Socket, name string) *client {
+	return &client{Socket: sock, name: name, heard: time.Now(), inClients: new(list.Element), inUnfinished: new(list.Element)}
 }
 
 // serve is the loop, which ends when ctx is done.
@@ -95,15 +94,19 @@ func (c *chat) serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { interrupt.Close() })
 	defer stop()
 	defer func() {
-		for _, cl := range c.clients {
+		for e := c.clients.Front(); e != nil; e = e.Next() {
+			e.Value.(*client).Close()
+		}
+		for _, cl := range c.leaving {
 			cl.Close()
 		}
 	}()
 
 	for {
+		timeout := c.timers()
 		c.dropLeaving()
-		inputs, outputs, timeout := c.waitFor()
-		readable, writable, _, err := pyselect.Select(append(inputs, interrupted), outputs, nil, timeout)
+		c.makeLists()
+		readable, writable, _, err := pyselect.Select(append(c.inputs, interrupted), c.outputs, nil, timeout)
 		if err != nil {
 			return err
 		}
@@ -113,55 +116,64 @@ func (c *chat) serve(ctx context.Context) error {
 				return nil
 			case c.server:
 				c.accept()
-			case c.stdin:
-				c.readTerminal()
 			default:
 				c.receive(obj.(*client))
 			}
 		}
 		for _, obj := range writable {
-			switch obj {
-			case c.stdout:
-				c.show()
-			default:
-				obj.(*client).send()
-			}
+			c.send(obj.(*client))
 		}
-		c.timers()
 	}
 }
 
-// waitFor returns what to wait for, and for how long: until the next timer is due.
-func (c *chat) waitFor() (inputs, outputs []any, timeout time.Duration) {
-	now := time.Now()
-	timeout = pyselect.Forever
-	if pause := c.acceptAt.Sub(now); pause > 0 {
+// timers does what is due, and returns for how long nothing else is.
+func (c *chat) timers() time.Duration {
+	timeout := pyselect.Forever
+	if pause := time.Until(c.acceptAt); pause > 0 {
 		timeout = pause
-	} else {
-		inputs = append(inputs, c.server)
 	}
-	if c.stdin != nil {
-		inputs = append(inputs, c.stdin)
-	}
-	if c.stdout != nil && c.unshown.Len() > 0 {
-		outputs = append(outputs, c.stdout)
-	}
-	for _, cl := range c.clients {
-		inputs = append(inputs, cl)
-		if cl.unsent.Len() > 0 {
-			outputs = append(outputs, cl)
-		}
-		timeout = min(timeout, max(0, c.idle-now.Sub(cl.heard)))
-	}
-	return inputs, outputs, timeout
+	return min(timeout,
+		silent(&c.unfinished, c.pause, func(cl *client) {
+			c.unfinished.Remove(cl.inUnfinished)
+			c.say(cl, cl.said.End())
+		}),
+		silent(&c.clients, c.idle, func(cl *client) {
+			c.leave(cl, fmt.Sprintf("said nothing for %v", c.idle))
+		}))
 }
 
-// timers does what is due.
-func (c *chat) timers() {
-	now := time.Now()
-	for _, cl := range c.clients {
-		if now.Sub(cl.heard) >= c.idle {
-			cl.leave(fmt.Sprintf("said nothing for %v", c.idle))
+// silent calls late, which takes it from the list, for each client that has been silent for a time, unless that is 0. It
+// returns how long the next one has.
+func silent(clients *list.List, limit time.Duration, late func(*client)) time.Duration {
+	if limit <= 0 {
+		return pyselect.Forever
+	}
+	for e := clients.Front(); e != nil; e = clients.Front() {
+		cl := e.Value.(*client)
+		if left := limit - time.Since(cl.heard); left > 0 {
+			return left
+		}
+		late(cl)
+	}
+	return pyselect.Forever
+}
+
+// makeLists makes the lists of Select, which has to be told everything each time. So each turn of the loop looks at all
+// clients, as Select does itself. Nothing else looks at all of them, but to tell them something.
+func (c *chat) makeLists() {
+	clear(c.inputs) // which may keep alive who has left
+	clear(c.outputs)
+	c.inputs, c.outputs = c.inputs[:0], c.outputs[:0]
+	if !time.Now().Before(c.acceptAt) {
+		c.inputs = append(c.inputs, c.server)
+	}
+	if c.keyboard.leaves == "" {
+		c.inputs = append(c.inputs, c.keyboard)
+	}
+	for e := c.clients.Front(); e != nil; e = e.Next() {
+		c.inputs = append(c.inputs, e.Value)
+		if e.Value.(*client).unsent.Len() > 0 {
+			c.outputs = append(c.outputs, e.Value)
 		}
 	}
 }
@@ -178,156 +190,94 @@ func (c *chat) accept() {
 		return
 	}
 	sock.Setblocking(false)
-	cl := &client{Socket: sock, name: addr.String(), heard: time.Now()}
-	c.clients = append(c.clients, cl)
-	c.broadcast(cl, cl.name+" has joined")
+	cl := newClient(sock, addr.String())
+	cl.inClients = c.clients.PushBack(cl)
+	c.broadcast(cl, cl.name+" has joined\n")
 }
 
-// readTerminal passes on what was typed.
-func (c *chat) readTerminal() {
-	var buf [maxLine]byte
-	n, err := c.stdin.Read(buf[:])
-	if errors.Is(err, socket.ErrWouldBlock) {
-		return
-	}
-	for _, line := range c.typed.add(buf[:n], err != nil) {
-		c.tellClients(nil, "server: "+line)
-	}
-	if err != nil {
-		c.stdin = nil
-		if err != io.EOF {
-			log.Print(err)
-		}
-	}
-}
-
-// receive passes on what a client says.
+// receive passes on what a client says, or what is typed.
 func (c *chat) receive(cl *client) {
-	var buf [maxLine]byte
+	var buf [program.MaxLine]byte
 	n, err := cl.Recv(buf[:])
 	if errors.Is(err, socket.ErrWouldBlock) {
 		return
 	}
+	if n == 0 || err != nil {
+		c.leave(cl, "hung up")
+	}
 	cl.heard = time.Now()
-	ends := n == 0 || err != nil
-	for _, line := range cl.said.add(buf[:n], ends) {
-		c.broadcast(cl, cl.name+": "+line)
-	}
-	if ends {
-		cl.leave("hung up")
-	}
-}
-
-// dropLeaving closes the connections of those that have to leave, which may make others leave: those who do not read the news.
-func (c *chat) dropLeaving() {
-	for {
-		i := slices.IndexFunc(c.clients, func(cl *client) bool { return cl.leaves != "" })
-		if i < 0 {
-			return
-		}
-		cl := c.clients[i]
-		c.clients = slices.Delete(c.clients, i, i+1)
-		cl.Close()
-		c.broadcast(cl, cl.name+" has left: "+cl.leaves)
-	}
-}
-
-// broadcast tells all clients but one, and the terminal.
-func (c *chat) broadcast(but *client, line string) {
-	c.tellClients(but, line)
-	if c.stdout != nil && c.unshown.Len() < maxUnsent {
-		c.unshown.WriteString(line + "\n")
-	}
-}
-
-func (c *chat) tellClients(but *client, line string) {
-	line += "\n"
-	for _, cl := range c.clients {
-		if cl != but {
-			cl.tell(line)
-		}
-	}
-}
-
-// show writes what standard output can take.
-func (c *chat) show() {
-	n, err := c.stdout.Write(c.unshown.Bytes()[:min(c.unshown.Len(), maxShown)])
-	c.unshown.Next(n)
-	if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
-		c.stdout = nil
-	}
-}
-
-func (cl *client) tell(line string) {
+	c.clients.MoveToBack(cl.inClients)
+	c.unfinished.Remove(cl.inUnfinished)
+	lines := cl.said.Add(buf[:n])
 	if cl.leaves != "" {
-		return
+		lines = append(lines, cl.said.End()...)
+	} else if len(cl.said) > 0 {
+		cl.inUnfinished = c.unfinished.PushBack(cl)
 	}
-	cl.unsent.WriteString(line)
-	if cl.unsent.Len() > maxUnsent {
-		cl.send()
-	}
-	if cl.unsent.Len() > maxUnsent {
-		cl.leave("reads too slowly")
+	c.say(cl, lines)
+}
+
+func (c *chat) say(cl *client, lines []string) {
+	for _, line := range lines {
+		c.broadcast(cl, cl.name+": "+line+"\n")
 	}
 }
 
-func (cl *client) send() {
+// broadcast tells all others, and the terminal, what somebody says, or what nobody does.
+func (c *chat) broadcast(from *client, text string) {
+	if from != c.keyboard {
+		io.WriteString(c.terminal, text)
+	}
+	for e := c.clients.Front(); e != nil; {
+		cl := e.Value.(*client)
+		e = e.Next() // cl may leave
+		if cl != from {
+			c.tell(cl, text)
+		}
+	}
+}
+
+func (c *chat) tell(cl *client, text string) {
+	if cl.unsent.Len() > maxUnsent {
+		c.send(cl)
+	}
+	if cl.unsent.Len() > maxUnsent {
+		c.leave(cl, "reads too slowly")
+	}
+	cl.unsent.WriteString(text)
+}
+
+func (c *chat) send(cl *client) {
 	n, err := cl.Send(cl.unsent.Bytes())
 	cl.unsent.Next(n)
 	if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
-		cl.leave("hung up")
+		c.leave(cl, "hung up")
 	}
 }
 
-// leave makes a client leave soon, for the first reason that it gets.
-func (cl *client) leave(reason string) {
-	if cl.leaves == "" {
-		cl.leaves = reason
+// leave lets a client leave soon, for the first reason that it gets. The keyboard just falls silent.
+func (c *chat) leave(cl *client, reason string) {
+	if cl.leaves != "" {
+		return
+	}
+	cl.leaves = reason
+	if cl != c.keyboard {
+		c.clients.Remove(cl.inClients)
+		c.unfinished.Remove(cl.inUnfinished)
+		c.leaving = append(c.leaving, cl)
 	}
 }
 
-// lines are made of bytes: these are what has come of a line that has not ended.
-type lines []byte
-
-// add adds bytes, which may be the last, and returns the lines that have ended, but for empty ones. Control characters, which
-// could do harm in the terminals of others, become spaces.
-func (l *lines) add(p []byte, last bool) (ended []string) {
-	end := func(n int) {
-		line := strings.Map(func(r rune) rune {
-			if unicode.IsPrint(r) {
-				return r
-			}
-			return ' '
-		}, string((*l)[:n]))
-		if line = strings.TrimRight(line, " "); line != "" {
-			ended = append(ended, line)
+// dropLeaving closes the connections of all that leave, and then tells the others, which may make more leave: those who do not
+// read.
+func (c *chat) dropLeaving() {
+	for len(c.leaving) > 0 {
+		var news strings.Builder
+		for _, cl := range c.leaving {
+			cl.Close()
+			fmt.Fprintf(&news, "%s has left: %s\n", cl.name, cl.leaves)
 		}
-		*l = slices.Delete(*l, 0, n)
+		c.leaving = nil
+		c.broadcast(nil, news.String())
 	}
-	for _, b := range p {
-		if b == '\n' {
-			end(len(*l))
-			continue
-		}
-		*l = append(*l, b)
-		if len(*l) == maxLine {
-			end(wholeRunes(*l))
-		}
-	}
-	if last {
-		end(len(*l))
-	}
-	return ended
-}
-
-// wholeRunes returns how many bytes there are without the last character, if that is not complete.
-func wholeRunes(p []byte) int {
-	last := len(p) - 1
-	for last > len(p)-utf8.UTFMax && !utf8.RuneStart(p[last]) {
-		last--
-	}
-	if utf8.FullRune(p[last:]) {
-		return len(p)
-	}
-	return last
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,7 +16,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/examples/internal/program"
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -84,15 +84,15 @@ func serveHere(t *testing.T, stdin, stdout *os.File) (addr string, stop func()) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, out, end, err := terminal(stdin, stdout)
+	terminal, err := program.NewTerminal(stdin, stdout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	served := testkit.Go(t, func() {
 		defer server.Close()
-		defer end()
-		c := &chat{server: server, stdin: in, stdout: out, idle: pyselect.Forever}
+		defer terminal.Close()
+		c := &chat{server: server, terminal: terminal, keyboard: newClient(terminal.Typed, "server")}
 		if err := c.serve(ctx); err != nil {
 			t.Error(err)
 		}
@@ -102,7 +102,7 @@ func serveHere(t *testing.T, stdin, stdout *os.File) (addr string, stop func()) 
 
 func TestConversation(t *testing.T) {
 	for _, sig := range progtest.Interrupts {
-		server, addr := progtest.Serve(t)
+		server, addr := progtest.Serve(t, "-pause", "0")
 		anna := join(t, server, addr)
 		bert := join(t, server, addr)
 		anna.hears(t, bert.name+" has joined")
@@ -139,7 +139,7 @@ func TestConversation(t *testing.T) {
 }
 
 func TestTerminal(t *testing.T) {
-	server, addr := progtest.Serve(t)
+	server, addr := progtest.Serve(t, "-pause", "0")
 	anna := join(t, server, addr)
 	io.WriteString(server.Stdin, "Welcome.\nThat is")
 	anna.hears(t, "server: Welcome.")
@@ -205,8 +205,8 @@ func TestInterruptClosesAll(t *testing.T) {
 	anna := dial(t, addr)
 	anna.hears(t, "server: "+anna.name+" has joined")
 	stop()
-	if err := r.Close(); err != nil {
-		t.Errorf("standard input is not the caller's any more: %v", err)
+	if err := errors.Join(w.Close(), r.Close()); err != nil {
+		t.Errorf("standard input and output are not the caller's any more: %v", err)
 	}
 }
 
@@ -231,9 +231,35 @@ func TestIdle(t *testing.T) {
 	server.Stop(t, os.Interrupt)
 }
 
+// What comes without a newline is a line after a pause, but for a character that is not complete.
+func TestPause(t *testing.T) {
+	const pause = 200 * time.Millisecond
+	server, addr := progtest.Serve(t)
+	anna := join(t, server, addr)
+	bert := join(t, server, addr)
+	anna.hears(t, bert.name+" has joined")
+	cleo := join(t, server, addr)
+	anna.hears(t, cleo.name+" has joined")
+	bert.hears(t, cleo.name+" has joined")
+	for _, said := range []string{"hello", "I am bert", "Gr\xc3"} {
+		testkit.Duration(t, pause, func() {
+			bert.say(t, said)
+			anna.hears(t, bert.name+": "+strings.TrimSuffix(said, "\xc3"))
+		})
+	}
+	bert.say(t, "\xb6\xc3\x9fe\n")
+	anna.hears(t, bert.name+": öße")
+	testkit.Duration(t, pause, func() {
+		io.WriteString(server.Stdin, "hello")
+		anna.hears(t, "server: hello")
+	})
+	cleo.hears(t, bert.name+": hello", bert.name+": I am bert", bert.name+": Gr", bert.name+": öße", "server: hello")
+	server.Stop(t, os.Interrupt)
+}
+
 // Whatever comes in, what goes out is lines of text that are not too long.
 func TestGarbage(t *testing.T) {
-	server, addr := progtest.Serve(t)
+	server, addr := progtest.Serve(t, "-pause", "0")
 	bert := join(t, server, addr)
 	anna := dial(t, addr)
 	bert.hears(t, anna.name+" has joined")
@@ -247,7 +273,8 @@ func TestGarbage(t *testing.T) {
 		anna.say(t, test+"\nend of garbage\n")
 		for {
 			line, found := strings.CutPrefix(bert.line(t), anna.name+": ")
-			if !found || !utf8.ValidString(line) || utf8.RuneCountInString(line) > maxLine || strings.IndexFunc(line, unicode.IsControl) >= 0 {
+			long := utf8.RuneCountInString(line) > program.MaxLine
+			if !found || long || !utf8.ValidString(line) || strings.IndexFunc(line, unicode.IsControl) >= 0 {
 				t.Fatalf("garbage has become %q", line)
 			}
 			if strings.HasSuffix(line, "end of garbage") {
@@ -255,15 +282,15 @@ func TestGarbage(t *testing.T) {
 			}
 		}
 	}
-	anna.say(t, strings.Repeat("x", maxLine+1)+"\n")
-	bert.hears(t, anna.name+": "+strings.Repeat("x", maxLine), anna.name+": x")
+	anna.say(t, strings.Repeat("x", program.MaxLine+1)+"\n")
+	bert.hears(t, anna.name+": "+strings.Repeat("x", program.MaxLine), anna.name+": x")
 	for _, char := range []string{"ö", "€", "😀"} {
 		for before := 1; before < len(char); before++ {
-			long := strings.Repeat("x", maxLine-before)
+			long := strings.Repeat("x", program.MaxLine-before)
 			anna.say(t, long+char+"\n")
 			bert.hears(t, anna.name+": "+long, anna.name+": "+char)
 		}
-		long := strings.Repeat("x", maxLine-len(char)) + char
+		long := strings.Repeat("x", program.MaxLine-len(char)) + char
 		anna.say(t, long+char+"\n")
 		bert.hears(t, anna.name+": "+long, anna.name+": "+char)
 	}
@@ -344,6 +371,61 @@ func TestManyClients(t *testing.T) {
 	server.Stop(t, os.Interrupt)
 }
 
+// A turn of the loop allocates nothing but what Select returns, and to drop everybody at once takes no time for each pair of
+// them.
+func TestManyAtOnce(t *testing.T) {
+	c := crowd(t, 1000)
+	testkit.WantAllocs(t, "a turn of the loop", 0, func() {
+		c.timers()
+		c.dropLeaving()
+		c.makeLists()
+	})
+	const limit = 10 * time.Second // a hundred times as long as it takes
+	c = crowd(t, 100_000)
+	begin := time.Now()
+	c.dropAll()
+	if d := time.Since(begin); d > limit {
+		t.Errorf("to drop a crowd takes %v", d)
+	}
+}
+
+// crowd returns a chat with so many clients, who all have the same connection.
+func crowd(t testing.TB, size int) *chat {
+	t.Helper()
+	a, b, err := socket.Socketpair(socket.AF_UNSPEC, socket.SOCK_STREAM, 0)
+	testkit.Check(t, err)
+	testkit.Check(t, b.Close())
+	t.Cleanup(func() { a.Close() })
+	c := &chat{server: a, terminal: io.Discard, keyboard: newClient(a, "server"), idle: time.Hour}
+	for range size {
+		cl := newClient(a, "somebody")
+		cl.inClients = c.clients.PushBack(cl)
+	}
+	return c
+}
+
+// dropAll drops all clients because of their silence.
+func (c *chat) dropAll() {
+	c.idle = 1
+	c.timers()
+	c.dropLeaving()
+}
+
+// The time for each client is the same, however many there are.
+func BenchmarkDropAll(b *testing.B) {
+	for _, size := range []int{1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				c := crowd(b, size)
+				b.StartTimer()
+				c.dropAll()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/client")
+		})
+	}
+}
+
 func TestOutOfDescriptors(t *testing.T) {
 	progtest.OutOfDescriptors(t, program.AcceptDelay, func(c *net.TCPConn) {
 		fmt.Fprintln(c, "hello")
@@ -356,6 +438,38 @@ func TestOutOfDescriptors(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) { progtest.Usage(t, "chat") }
+
+// The client of the tutorials sends no newlines.
+func TestPython(t *testing.T) {
+	const script = `
+import select, socket, sys
+def connect():
+    return socket.create_connection((sys.argv[1], sys.argv[2]))
+def name(s):
+    return "%s:%d" % s.getsockname()
+def hears(s, text):
+    heard = ""
+    while heard != text:
+        select.select([s], [], [])
+        heard += s.recv(2048).decode()
+        assert text.startswith(heard), heard
+anna = connect()
+bert = connect()
+hears(anna, name(bert) + " has joined\n")
+anna.send(b"hello")
+hears(bert, name(anna) + ": hello\n")
+bert.send(b"world")
+hears(anna, name(bert) + ": world\n")
+print("done")
+`
+	server, addr := progtest.Serve(t)
+	host, port, _ := net.SplitHostPort(addr)
+	python := progtest.Run(t, "python3", "-c", script, host, port)
+	if status, stdout, stderr := python.End(t); status != 0 || stdout != "done\n" {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+	server.Stop(t, os.Interrupt)
+}
 
 func TestNetcat(t *testing.T) {
 	server, addr := progtest.Serve(t)
