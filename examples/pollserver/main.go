@@ -1,18 +1,20 @@
 //go:build unix
 
-// Pollserver says "hello world" to every client and closes the connection: the server with a poll object and a map from
-// descriptors to sockets, which tutorials of Python's select module teach, ported to Go.
+// Pollserver says "hello world" to every client that says something and closes the connection: the server with a poll object
+// and a map from descriptors to sockets, which tutorials of Python's select module teach, ported to Go. It waits until a client
+// is readable, and from then on until it is writable.
 //
 //	go run ./examples/pollserver -listen localhost:10001
 //	nc localhost 10001
 //
-// It answers at once. What a client sends is not looked at, and no line ends the answer.
+// What a client says is not looked at, and no line ends the answer. Those who say nothing may stay for ever.
 package main
 
 import (
 	"context"
 	"errors"
 	"log"
+	"net"
 	"os"
 	"time"
 
@@ -32,10 +34,18 @@ const (
 )
 
 func main() {
-	flags := program.Flags("pollserver", "[-listen HOST:PORT]")
+	flags := program.Flags("pollserver", "[-listen HOST:PORT] [-v]")
 	listen := flags.String("listen", "localhost:10001", "serve on `HOST:PORT`; port 0 picks a free one")
+	program.Verbose(flags)
 	program.Parse(flags)
 	program.Serve(*listen, serve)
+}
+
+// A client is what is known of one beside its socket.
+type client struct {
+	peer    net.Addr
+	unsent  string // what of the answer it still has to get
+	drained int    // bytes that it has sent since it has it all
 }
 
 // serve is the loop, which ends when ctx is done.
@@ -67,22 +77,27 @@ func serve(ctx context.Context, server *socket.Socket) error {
 		return err
 	}
 	fdToSocket := map[int]*socket.Socket{serverFd: server}
-	unsent := make(map[int]string) // what of the answer each client still has to get
-	drained := make(map[int]int)   // how much those who have it have sent
+	clients := make(map[int]*client)
 	var lingering program.Lingering
 	closeConnection := func(fd int) {
+		program.Logf("%v: disconnected", clients[fd].peer)
 		poller.Unregister(fd)
 		fdToSocket[fd].Close()
 		delete(fdToSocket, fd)
-		delete(unsent, fd)
-		delete(drained, fd)
+		delete(clients, fd)
 	}
-	resetConnection := func(fd int) {
-		fdToSocket[fd].SetLinger(true, 0)
+	dropConnection := func(fd int, err error) {
+		program.Logf("%v", program.PeerError(clients[fd].peer, err))
 		closeConnection(fd)
 	}
+	modify := func(fd int, mask pyselect.PollMask) {
+		if err := poller.Modify(fd, mask); err != nil {
+			log.Print(program.PeerError(clients[fd].peer, err))
+			closeConnection(fd)
+		}
+	}
 	defer func() {
-		for fd := range unsent {
+		for fd := range clients {
 			closeConnection(fd)
 		}
 	}()
@@ -96,7 +111,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 		for _, event := range events {
 			// More than one bit may be set: a client that is gone may have left something to read.
 			fd, mask := event.Fd, event.Events
-			s := fdToSocket[fd]
+			s, c := fdToSocket[fd], clients[fd]
 			switch {
 			case fd == wakeupFd:
 				if _, err := wakeup.Read(buf); err != nil {
@@ -107,7 +122,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 				}
 
 			case s == server:
-				connection, _, err := server.Accept()
+				connection, peer, err := server.Accept()
 				if errors.Is(err, socket.ErrWouldBlock) {
 					continue
 				}
@@ -121,39 +136,49 @@ func serve(ctx context.Context, server *socket.Socket) error {
 				connection.Setblocking(false)
 				fd, err := connection.Fileno()
 				if err == nil {
-					err = poller.Register(connection, writeOnly)
+					err = poller.Register(connection, readOnly)
 				}
 				if err != nil {
-					log.Print(err)
+					log.Print(program.PeerError(peer, err))
 					connection.Close()
 					continue
 				}
+				program.Logf("%v: connected", peer)
 				fdToSocket[fd] = connection
-				unsent[fd] = answer
+				clients[fd] = &client{peer: peer, unsent: answer}
 
 			case mask&readOnly != 0:
 				n, err := s.Recv(buf)
 				if errors.Is(err, socket.ErrWouldBlock) {
 					continue
 				}
-				if err != nil || n == 0 {
+				if err != nil {
+					dropConnection(fd, err)
+					continue
+				}
+				if n == 0 {
 					closeConnection(fd)
 					continue
 				}
-				if drained[fd] += n; drained[fd] > maxDrain {
-					resetConnection(fd)
+				program.Logf("%v: received %d bytes", c.peer, n)
+				if c.unsent != "" {
+					modify(fd, writeOnly)
+				} else if c.drained += n; c.drained > maxDrain {
+					s.SetLinger(true, 0)
+					closeConnection(fd)
 				}
 
 			case mask&writeOnly != 0:
-				n, err := s.Send([]byte(unsent[fd]))
+				n, err := s.Send([]byte(c.unsent))
 				if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
-					closeConnection(fd)
+					dropConnection(fd, err)
 					continue
 				}
-				unsent[fd] = unsent[fd][n:]
-				if unsent[fd] == "" {
-					poller.Modify(s, readOnly)
+				program.Logf("%v: sent %d bytes", c.peer, n)
+				c.unsent = c.unsent[n:]
+				if c.unsent == "" {
 					lingering.Add(fd, s)
+					modify(fd, readOnly)
 				}
 
 			case mask&gone != 0:

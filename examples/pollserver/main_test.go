@@ -31,23 +31,29 @@ func greeted(t *testing.T, c net.Conn) {
 	}
 }
 
+// say says something.
+func say(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	if _, err := io.WriteString(c, "hi\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// talk says something, and checks the answer.
+func talk(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	say(t, c)
+	greeted(t, c)
+	c.Close()
+}
+
 // greetedLate checks that a client gets its answer, also when the connection has been reset before it reads.
-func greetedLate(t *testing.T, c net.Conn) {
+func greetedLate(t *testing.T, c *net.TCPConn) {
 	t.Helper()
 	back := make([]byte, len(hello))
 	if _, err := io.ReadFull(c, back); string(back) != hello || err != nil {
 		t.Errorf("the answer is %q, %v", back, err)
 	}
-	c.Close()
-}
-
-// talk sends something, and checks the answer.
-func talk(t *testing.T, c *net.TCPConn) {
-	t.Helper()
-	if _, err := io.WriteString(c, "hi\n"); err != nil {
-		t.Fatal(err)
-	}
-	greeted(t, c)
 	c.Close()
 }
 
@@ -67,12 +73,26 @@ func closed(t *testing.T, c *net.TCPConn) {
 func TestHelloWorld(t *testing.T) {
 	for _, sig := range progtest.Interrupts {
 		server, addr := progtest.Serve(t)
+		c := progtest.Dial(t, addr)
 		talk(t, progtest.Dial(t, addr))
-		c := progtest.Dial(t, addr) // only reads
-		talk(t, progtest.Dial(t, addr))
-		greeted(t, c)
+		talk(t, c)
 		server.Stop(t, sig)
 	}
+}
+
+// Who says nothing gets no answer, and may say something later.
+func TestSilent(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	c := progtest.Dial(t, addr)
+	talk(t, progtest.Dial(t, addr))
+	s, err := socket.FromConn(c)
+	testkit.Check(t, err)
+	defer s.Close()
+	if n, err := s.Recv(make([]byte, 1), socket.MSG_DONTWAIT); !errors.Is(err, socket.ErrWouldBlock) {
+		t.Errorf("somebody who has said nothing: Recv = %d, %v", n, err)
+	}
+	talk(t, c)
+	server.Stop(t, os.Interrupt)
 }
 
 func TestInterruptClosesAll(t *testing.T) {
@@ -89,7 +109,10 @@ func TestInterruptClosesAll(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	served := make(chan error)
 	go func() { served <- serve(ctx, server) }()
-	greeted(t, progtest.Dial(t, addr.String())) // and does not close the connection
+	progtest.Dial(t, addr.String()) // and says nothing
+	c := progtest.Dial(t, addr.String())
+	say(t, c)
+	greeted(t, c) // and does not close the connection
 	talk(t, progtest.Dial(t, addr.String()))
 	interrupt()
 	if err := <-served; err != nil {
@@ -120,7 +143,9 @@ func TestHalfClose(t *testing.T) {
 
 	silent := progtest.Dial(t, addr)
 	silent.CloseWrite()
-	greeted(t, silent)
+	if back, err := io.ReadAll(silent); len(back) > 0 || err != nil {
+		t.Errorf("the answer to nothing is %q, %v", back, err)
+	}
 	server.Stop(t, os.Interrupt)
 }
 
@@ -144,6 +169,8 @@ func TestClientsThatDoNotClose(t *testing.T) {
 	server, addr := progtest.Serve(t)
 	testkit.Duration(t, program.LingerTime, func() {
 		silent, c := progtest.Dial(t, addr), progtest.Dial(t, addr)
+		say(t, silent)
+		say(t, c)
 		greeted(t, c)
 		closed(t, c)
 		greetedLate(t, silent)
@@ -156,6 +183,7 @@ func TestClientsThatDoNotClose(t *testing.T) {
 func TestFlood(t *testing.T) {
 	server, addr := progtest.Serve(t)
 	c := progtest.Dial(t, addr)
+	say(t, c)
 	greeted(t, c)
 	const tooMuch = maxDrain + 64<<20 // more than the buffers of the sockets
 	data := make([]byte, 1<<20)
@@ -192,23 +220,32 @@ func TestReset(t *testing.T) {
 
 func TestManyClients(t *testing.T) {
 	server, addr := progtest.Serve(t)
-	clients := progtest.DialMany(t, addr, 1000, func(c *net.TCPConn) { greetedLate(t, c) })
+	clients := progtest.DialMany(t, addr, 1000, func(c *net.TCPConn) { talk(t, c) })
 	for _, c := range clients {
-		greetedLate(t, c)
+		talk(t, c)
 	}
 	server.Stop(t, os.Interrupt)
 }
 
 func TestOutOfDescriptors(t *testing.T) {
-	progtest.OutOfDescriptors(t, program.AcceptDelay, func(c *net.TCPConn) { greetedLate(t, c) })
+	progtest.OutOfDescriptors(t, program.AcceptDelay, func(c *net.TCPConn) { talk(t, c) })
 }
 
 func TestUsage(t *testing.T) { progtest.Usage(t, "pollserver") }
+
+func TestVerbose(t *testing.T) {
+	server, addr := progtest.Serve(t, "-v")
+	progtest.Verbose(t, server, addr, "pollserver", func(c *net.TCPConn) {
+		say(t, c)
+		greeted(t, c)
+	}, "connected", "received 3 bytes", "sent 11 bytes", "disconnected")
+}
 
 func TestNetcat(t *testing.T) {
 	server, addr := progtest.Serve(t)
 	host, port, _ := net.SplitHostPort(addr)
 	nc := progtest.Run(t, "nc", host, port)
+	io.WriteString(nc.Stdin, "hello\n")
 	if status, stdout, stderr := nc.End(t); status != 0 || stdout != hello {
 		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
 	}

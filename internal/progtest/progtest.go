@@ -236,7 +236,7 @@ func DialMany(t testing.TB, addr string, n int, serve func(c *net.TCPConn)) []*n
 	return clients
 }
 
-// Usage checks what the server under test, which has this name, says to wrong arguments and to bad addresses.
+// Usage checks what the server under test, which has this name, says to -h, wrong arguments and bad addresses.
 func Usage(t testing.TB, name string) {
 	t.Helper()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -248,6 +248,7 @@ func Usage(t testing.TB, name string) {
 		args, stderr string
 		status       int
 	}{
+		{"-h", "usage: " + name + " ", 0},
 		{"-listen 127.0.0.1:0 more", name + `: unexpected argument "more"` + "\nusage: " + name + " ", 2},
 		{"-bind 127.0.0.1:0", "flag provided but not defined: -bind\nusage: " + name + " ", 2},
 		{"-listen", "flag needs an argument: -listen\nusage: " + name + " ", 2},
@@ -261,6 +262,21 @@ func Usage(t testing.TB, name string) {
 				test.args, status, stdout, stderr, test.status, test.stderr)
 		}
 	}
+}
+
+// Verbose checks what a server that was started with -v logs about a client, line by line, while that talks and when it has gone.
+func Verbose(t testing.TB, server *Program, addr, name string, talk func(c *net.TCPConn), lines ...string) {
+	t.Helper()
+	c := Dial(t, addr)
+	talk(c)
+	c.Close()
+	for _, line := range lines {
+		logged, err := server.Stderr.ReadString('\n')
+		if want := fmt.Sprintf("%s: %v: %s\n", name, c.LocalAddr(), line); logged != want || err != nil {
+			t.Fatalf("the server logs %q, want %q: %v", logged, want, err)
+		}
+	}
+	server.Stop(t, os.Interrupt)
 }
 
 // Resets resets more connections than a server has descriptors, of which there must be fewer than 50. Another connection lives
