@@ -21,14 +21,14 @@ const (
 )
 
 // startServer starts a server and returns it and its address.
-func startServer(t *testing.T) (p *progtest.Program, addr string) {
+func startServer(t *testing.T, args ...string) (p *progtest.Program, addr string) {
 	t.Helper()
-	return startServerWith(t, manyFds)
+	return startServerWith(t, manyFds, args...)
 }
 
-func startServerWith(t *testing.T, fds int) (p *progtest.Program, addr string) {
+func startServerWith(t *testing.T, fds int, args ...string) (p *progtest.Program, addr string) {
 	t.Helper()
-	p = progtest.StartWith(t, fds, "-listen", "127.0.0.1:0")
+	p = progtest.StartWith(t, fds, append(args, "-listen", "127.0.0.1:0")...)
 	line := p.Line(t)
 	match := regexp.MustCompile(`^listening on (127\.0\.0\.1:[1-9]\d*)$`).FindStringSubmatch(line)
 	if match == nil {

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"os"
 	"time"
 
@@ -33,11 +34,12 @@ const (
 )
 
 func main() {
-	flags := program.Flags("echo", "[-listen HOST:PORT | -connect HOST:PORT] [-connections N] [-timeout DURATION]")
+	flags := program.Flags("echo", "[-listen HOST:PORT | -connect HOST:PORT] [-connections N] [-timeout DURATION] [-v]")
 	listenAddr := flags.String("listen", "", "serve on `HOST:PORT` until interrupted; port 0 picks a free one")
 	connectAddr := flags.String("connect", "", "be a client of the server on `HOST:PORT`")
 	connections := flags.Int("connections", 5, "how many connections the client has")
 	timeout := flags.Duration("timeout", 10*time.Second, "how long the server may be silent")
+	program.Verbose(flags)
 	program.Parse(flags)
 	switch {
 	case *listenAddr != "" && *connectAddr != "":
@@ -81,6 +83,7 @@ type server struct {
 // A connection is one of the server, and what it is registered as.
 type connection struct {
 	*socket.Socket
+	peer   net.Addr
 	unsent []byte // received and not sent back yet
 	eof    bool   // the peer sends no more
 }
@@ -118,8 +121,14 @@ func (s *server) close() {
 }
 
 func (s *server) closeConnection(c *connection) {
+	program.Logf("%v: disconnected", c.peer)
 	s.sel.Unregister(c)
 	c.Close()
+}
+
+func (s *server) dropConnection(c *connection, err error) {
+	program.Logf("%v", program.PeerError(c.peer, err))
+	s.closeConnection(c)
 }
 
 func (s *server) watchListener() error {
@@ -139,7 +148,7 @@ func (s *server) pauseListener(cause error) {
 }
 
 func (s *server) accept(*selectors.SelectorKey, selectors.Event) {
-	conn, _, err := s.listener.Accept()
+	conn, peer, err := s.listener.Accept()
 	switch {
 	case errors.Is(err, socket.ErrWouldBlock): // the client has gone
 		return
@@ -148,10 +157,12 @@ func (s *server) accept(*selectors.SelectorKey, selectors.Event) {
 		return
 	}
 	conn.Setblocking(false)
-	if _, err := s.sel.Register(&connection{Socket: conn}, selectors.EventRead, callback(s.echo)); err != nil {
-		log.Print(err)
+	if _, err := s.sel.Register(&connection{Socket: conn, peer: peer}, selectors.EventRead, callback(s.echo)); err != nil {
+		log.Print(program.PeerError(peer, err))
 		conn.Close()
+		return
 	}
+	program.Logf("%v: connected", peer)
 }
 
 // echo receives from a connection, sends as much as possible back, and arranges for the rest. A peer that is gone is no news.
@@ -160,8 +171,11 @@ func (s *server) echo(key *selectors.SelectorKey, events selectors.Event) {
 	if events&selectors.EventRead != 0 {
 		n, err := c.Recv(s.buf)
 		if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
-			s.closeConnection(c)
+			s.dropConnection(c, err)
 			return
+		}
+		if n > 0 {
+			program.Logf("%v: received %d bytes", c.peer, n)
 		}
 		c.unsent = append(c.unsent, s.buf[:n]...)
 		c.eof = err == nil && n == 0
@@ -169,9 +183,10 @@ func (s *server) echo(key *selectors.SelectorKey, events selectors.Event) {
 	if len(c.unsent) > 0 {
 		n, err := c.Send(c.unsent)
 		if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
-			s.closeConnection(c)
+			s.dropConnection(c, err)
 			return
 		}
+		program.Logf("%v: sent %d bytes", c.peer, n)
 		c.unsent = c.unsent[:copy(c.unsent, c.unsent[n:])]
 	}
 
@@ -188,7 +203,7 @@ func (s *server) echo(key *selectors.SelectorKey, events selectors.Event) {
 	}
 	if next != key.Events {
 		if _, err := s.sel.Modify(c, next, key.Data); err != nil {
-			log.Print(err)
+			log.Print(program.PeerError(c.peer, err))
 			s.closeConnection(c)
 		}
 	}
@@ -247,7 +262,7 @@ func connect(ctx context.Context, addr string, connections int, timeout time.Dur
 		for _, r := range ready {
 			s := r.Key.Fileobj.(*session)
 			if err := s.service(sel, r, buf); err != nil {
-				return fmt.Errorf("connection %d: %w", s.id, err)
+				return fmt.Errorf("connection %d: %w", s.id, program.PeerError(socket.HostPort(addr), err))
 			}
 		}
 	}

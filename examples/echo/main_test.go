@@ -208,21 +208,22 @@ func TestConnectOnce(t *testing.T) {
 }
 
 func TestConnectFails(t *testing.T) {
+	const conn = `connection \d: 127\.0\.0\.1:\d+: `
 	gone := fmt.Sprintf("(%v|%v|%v)", socket.ErrConnectionReset, socket.ErrConnectionAborted, socket.ErrBrokenPipe)
 	for _, test := range []struct {
 		name, stderr string
 		serve        func(client *progtest.Program, c net.Conn)
 	}{
-		{"closed", `connection \d: closed by the server when 5 bytes had come back: unexpected EOF`, func(_ *progtest.Program, c net.Conn) {
+		{"closed", conn + `closed by the server when 5 bytes had come back: unexpected EOF`, func(_ *progtest.Program, c net.Conn) {
 			io.CopyN(c, c, 5)
 			c.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, c)
 		}},
-		{"reset", `connection \d: socket.(recv|send): fd \d+: ` + gone, func(_ *progtest.Program, c net.Conn) {
+		{"reset", conn + gone, func(_ *progtest.Program, c net.Conn) {
 			io.CopyN(io.Discard, c, 1)
 			c.(*net.TCPConn).SetLinger(0)
 		}},
-		{"changed", `connection \d: what comes back after 0 bytes is not what was sent`, func(_ *progtest.Program, c net.Conn) {
+		{"changed", conn + `what comes back after 0 bytes is not what was sent`, func(_ *progtest.Program, c net.Conn) {
 			io.WriteString(c, "something else")
 			io.Copy(io.Discard, c)
 		}},
@@ -263,18 +264,20 @@ func TestConnectFails(t *testing.T) {
 func TestUsage(t *testing.T) {
 	for _, test := range []struct {
 		args, stderr string
+		status       int
 	}{
-		{"-listen 127.0.0.1:0 -connect 127.0.0.1:1", "echo: -listen and -connect exclude each other\nusage: "},
-		{"-listen 127.0.0.1:0 more", "echo: unexpected argument \"more\"\nusage: "},
-		{"more", "echo: unexpected argument \"more\"\nusage: "},
-		{"-connections 0", "echo: -connections is 0, want 1 or more\nusage: "},
-		{"-timeout 0s", "echo: -timeout is 0s, want more than 0\nusage: "},
-		{"-connect", "flag needs an argument: -connect\nusage: "},
-		{"-bind 127.0.0.1:0", "flag provided but not defined: -bind\nusage: "},
+		{"-h", "usage: ", 0},
+		{"-listen 127.0.0.1:0 -connect 127.0.0.1:1", "echo: -listen and -connect exclude each other\nusage: ", 2},
+		{"-listen 127.0.0.1:0 more", "echo: unexpected argument \"more\"\nusage: ", 2},
+		{"more", "echo: unexpected argument \"more\"\nusage: ", 2},
+		{"-connections 0", "echo: -connections is 0, want 1 or more\nusage: ", 2},
+		{"-timeout 0s", "echo: -timeout is 0s, want more than 0\nusage: ", 2},
+		{"-connect", "flag needs an argument: -connect\nusage: ", 2},
+		{"-bind 127.0.0.1:0", "flag provided but not defined: -bind\nusage: ", 2},
 	} {
 		p := progtest.Start(t, strings.Fields(test.args)...)
 		status, stdout, stderr := p.End(t)
-		if status != 2 || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
+		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
 			t.Errorf("%s: status %d, stdout %q, stderr %q", test.args, status, stdout, stderr)
 		}
 	}
@@ -299,6 +302,12 @@ print(back == data)
 		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
 	}
 	server.Stop(t, os.Interrupt)
+}
+
+func TestVerbose(t *testing.T) {
+	server, addr := startServer(t, "-v")
+	progtest.Verbose(t, server, addr, "echo", func(c *net.TCPConn) { roundTrip(t, c, []byte("hello")) },
+		"connected", "received 5 bytes", "sent 5 bytes", "disconnected")
 }
 
 func TestNetcat(t *testing.T) {

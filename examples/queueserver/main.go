@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"time"
 
@@ -26,8 +27,9 @@ const (
 )
 
 func main() {
-	flags := program.Flags("queueserver", "[-listen HOST:PORT]")
+	flags := program.Flags("queueserver", "[-listen HOST:PORT] [-v]")
 	listen := flags.String("listen", "localhost:10000", "serve on `HOST:PORT`; port 0 picks a free one")
+	program.Verbose(flags)
 	program.Parse(flags)
 	program.Serve(*listen, serve)
 }
@@ -52,11 +54,18 @@ func serve(ctx context.Context, server *socket.Socket) error {
 	inputs := []*socket.Socket{wakeup}                 // and the server, when it is time to accept
 	outputs := []*socket.Socket{}                      // those whose queues are not empty
 	messageQueues := make(map[*socket.Socket][][]byte) // an empty message is the last one
+	peers := make(map[*socket.Socket]net.Addr)
 	closeConnection := func(s *socket.Socket) {
+		program.Logf("%v: disconnected", peers[s])
 		inputs = remove(inputs, s)
 		outputs = remove(outputs, s)
 		delete(messageQueues, s)
+		delete(peers, s)
 		s.Close()
+	}
+	dropConnection := func(s *socket.Socket, err error) {
+		program.Logf("%v", program.PeerError(peers[s], err))
+		closeConnection(s)
 	}
 	defer func() {
 		for s := range messageQueues {
@@ -80,7 +89,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 				inputs = append(inputs, server)
 
 			case server:
-				connection, _, err := server.Accept()
+				connection, peer, err := server.Accept()
 				switch {
 				case errors.Is(err, socket.ErrWouldBlock):
 				case err != nil:
@@ -89,9 +98,11 @@ func serve(ctx context.Context, server *socket.Socket) error {
 					inputs = remove(inputs, server)
 					acceptTimer.Reset(program.AcceptDelay)
 				default:
+					program.Logf("%v: connected", peer)
 					connection.Setblocking(false)
 					inputs = append(inputs, connection)
 					messageQueues[connection] = nil
+					peers[connection] = peer
 				}
 
 			default:
@@ -100,8 +111,11 @@ func serve(ctx context.Context, server *socket.Socket) error {
 					continue
 				}
 				if err != nil {
-					closeConnection(s)
+					dropConnection(s, err)
 					continue
+				}
+				if n > 0 {
+					program.Logf("%v: received %d bytes", peers[s], n)
 				}
 				queue := append(messageQueues[s], upper(buf[:n]))
 				messageQueues[s] = queue
@@ -127,9 +141,10 @@ func serve(ctx context.Context, server *socket.Socket) error {
 			}
 			n, err := s.Send(nextMsg)
 			if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
-				closeConnection(s)
+				dropConnection(s, err)
 				continue
 			}
+			program.Logf("%v: sent %d bytes", peers[s], n)
 			if n < len(nextMsg) {
 				queue[0] = nextMsg[n:]
 				continue
@@ -146,7 +161,9 @@ func serve(ctx context.Context, server *socket.Socket) error {
 
 		// Urgent data is the exception that TCP has.
 		for _, s := range exceptional {
-			closeConnection(s)
+			if _, open := messageQueues[s]; open {
+				closeConnection(s)
+			}
 		}
 	}
 }
