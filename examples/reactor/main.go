@@ -1,11 +1,13 @@
 //go:build unix || windows
 
-// Reactor is a small reactor in the manner of Twisted, whose loop has connections, timers and calls from other goroutines,
-// and on it the echo server that introduces Twisted.
+// Reactor is a small reactor in the manner of Twisted, whose loop has connections, timers, signals and calls from other
+// goroutines, and on it the echo server that introduces Twisted.
 //
 //	go run ./examples/reactor -listen localhost:8000             # echoes until it is interrupted
 //	go run ./examples/reactor -listen localhost:8000 -idle 1m    # and closes connections that send nothing for a minute
 //	nc localhost 8000
+//
+// A SIGHUP, which Unix systems have, does not end it: it says how many connections there are.
 package main
 
 import (
@@ -18,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -67,6 +70,7 @@ type Reactor struct {
 	delayed  delayedCalls
 	calls    int // of CallLater
 	ports    []*Port
+	catchers map[os.Signal]*catcher
 	stopped  bool
 	buf      []byte // that all connections receive into
 
@@ -83,20 +87,19 @@ func NewReactor() (*Reactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reactor{selector: selector, buf: make([]byte, 64<<10)}, nil
+	return &Reactor{selector: selector, catchers: make(map[os.Signal]*catcher), buf: make([]byte, 64<<10)}, nil
 }
 
-// Run runs the reactor until Stop or an interrupt, and then closes everything. It cannot run again.
+// Run runs the reactor until Stop, an interrupt or a SIGTERM, and then closes everything. It cannot run again.
 func (r *Reactor) Run() error {
-	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		for range interrupts {
-			r.CallFromThread(r.Stop)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		r.catch(sig).unwatched = r.Stop
+	}
+	defer func() {
+		for _, c := range r.catchers {
+			r.release(c)
 		}
 	}()
-	defer close(interrupts)
-	defer signal.Stop(interrupts)
 	defer r.disconnectAll()
 
 	for r.runUntilCurrent(); !r.stopped; r.runUntilCurrent() {
@@ -235,6 +238,80 @@ func (q *delayedCalls) Pop() any {
 	return d
 }
 
+// OnSignal lets the reactor call f for each signal sig. While a signal is watched, that is all that it does: an interrupt, for
+// instance, does not end Run. Those who watch the same signal are called in the order of OnSignal.
+//
+// No signal goes unnoticed while the reactor is busy, but several of the same kind that come in the meantime may be one call,
+// as the kernel, and package signal, have it.
+func (r *Reactor) OnSignal(sig os.Signal, f func()) *SignalWatcher {
+	c := r.catch(sig)
+	w := &SignalWatcher{r, c, f}
+	c.watchers = append(c.watchers, w)
+	return w
+}
+
+// A SignalWatcher watches a signal, as OnSignal has arranged.
+type SignalWatcher struct {
+	reactor *Reactor
+	catcher *catcher
+	f       func()
+}
+
+// Active reports whether calls are still to come: until Cancel or the end of the reactor.
+func (w *SignalWatcher) Active() bool { return slices.Contains(w.catcher.watchers, w) }
+
+// Cancel prevents the calls that are still to come. A signal that nobody watches any more does what it does otherwise.
+func (w *SignalWatcher) Cancel() {
+	if c := w.catcher; w.Active() {
+		c.watchers = slices.DeleteFunc(c.watchers, func(other *SignalWatcher) bool { return other == w })
+		if len(c.watchers) == 0 && c.unwatched == nil {
+			w.reactor.release(c)
+		}
+	}
+}
+
+// A catcher catches a signal, in place of what that does otherwise.
+type catcher struct {
+	sig       os.Signal
+	signals   chan os.Signal
+	watchers  []*SignalWatcher
+	unwatched func() // what to call when there are no watchers, or nil
+}
+
+// catch returns the catcher of a signal.
+func (r *Reactor) catch(sig os.Signal) *catcher {
+	if c := r.catchers[sig]; c != nil {
+		return c
+	}
+	c := &catcher{sig: sig, signals: make(chan os.Signal, 1)} // has room for the next one while one is being told
+	r.catchers[sig] = c
+	signal.Notify(c.signals, sig)
+	go func() {
+		for range c.signals {
+			r.CallFromThread(c.signalled)
+		}
+	}()
+	return c
+}
+
+func (c *catcher) signalled() {
+	if len(c.watchers) == 0 && c.unwatched != nil {
+		c.unwatched()
+	}
+	for _, w := range slices.Clone(c.watchers) {
+		if w.Active() { // a call before this one may have changed that
+			logged(w.f)
+		}
+	}
+}
+
+func (r *Reactor) release(c *catcher) {
+	signal.Stop(c.signals)
+	close(c.signals)
+	c.watchers = nil
+	delete(r.catchers, c.sig)
+}
+
 // A Port is a listening socket, each connection of which gets a protocol from the factory.
 type Port struct {
 	reactor *Reactor
@@ -293,12 +370,13 @@ func (p *Port) doReady(selectors.Event) {
 		return
 	}
 	s.Setblocking(false)
-	t := &Transport{reactor: p.reactor, socket: s, protocol: protocol, events: selectors.EventRead}
+	t := &Transport{reactor: p.reactor, socket: s, peer: peer, protocol: protocol, events: selectors.EventRead}
 	if _, err := t.reactor.selector.Register(s, t.events, t); err != nil {
-		log.Print(err)
+		log.Print(program.PeerError(peer, err))
 		s.Close()
 		return
 	}
+	program.Logf("%v: connected", peer)
 	t.call(func() { protocol.ConnectionMade(t) })
 }
 
@@ -306,6 +384,7 @@ func (p *Port) doReady(selectors.Event) {
 type Transport struct {
 	reactor       *Reactor
 	socket        *socket.Socket
+	peer          net.Addr
 	protocol      Protocol
 	events        selectors.Event // that the selector waits for
 	dataBuffer    bytes.Buffer    // what is still to be sent
@@ -370,6 +449,7 @@ func (t *Transport) doRead() {
 		// Twisted forgets what is still to be sent, unless the protocol takes care of it.
 		t.LoseConnection()
 	default:
+		program.Logf("%v: received %d bytes", t.peer, n)
 		t.call(func() { t.protocol.DataReceived(t.reactor.buf[:n]) })
 	}
 }
@@ -381,6 +461,7 @@ func (t *Transport) doWrite() {
 			t.connectionLost(err)
 			return
 		}
+		program.Logf("%v: sent %d bytes", t.peer, n)
 		t.dataBuffer.Next(n)
 	}
 	if t.disconnecting && t.dataBuffer.Len() == 0 {
@@ -401,6 +482,7 @@ func (t *Transport) connectionLost(reason error) {
 	if t.disconnected {
 		return
 	}
+	program.Logf("%v", program.PeerError(t.peer, reason))
 	t.disconnected, t.disconnecting = true, true
 	t.reactor.selector.Unregister(t.socket)
 	t.socket.Close()
@@ -416,6 +498,7 @@ type Echo struct {
 
 // ConnectionMade begins to wait for data.
 func (e *Echo) ConnectionMade(transport *Transport) {
+	e.factory.connections++
 	e.transport = transport
 	if e.factory.Idle > 0 {
 		e.timeout = e.factory.Reactor.CallLater(e.factory.Idle, transport.AbortConnection)
@@ -432,6 +515,7 @@ func (e *Echo) DataReceived(data []byte) {
 
 // ConnectionLost ends the wait for data.
 func (e *Echo) ConnectionLost(error) {
+	e.factory.connections--
 	if e.timeout != nil {
 		e.timeout.Cancel()
 	}
@@ -441,15 +525,18 @@ func (e *Echo) ConnectionLost(error) {
 type EchoFactory struct {
 	Reactor *Reactor
 	Idle    time.Duration // after which without data a connection is closed; 0 is never
+
+	connections int
 }
 
 // BuildProtocol returns an Echo.
 func (f *EchoFactory) BuildProtocol(net.Addr) Protocol { return &Echo{factory: f} }
 
 func main() {
-	flags := program.Flags("reactor", "[-listen HOST:PORT] [-idle DURATION]")
+	flags := program.Flags("reactor", "[-listen HOST:PORT] [-idle DURATION] [-v]")
 	listen := flags.String("listen", "localhost:8000", "serve on `HOST:PORT`; port 0 picks a free one")
 	idle := flags.Duration("idle", 0, "close a connection that has sent nothing for this `DURATION`; 0 is never")
+	program.Verbose(flags)
 	program.Parse(flags)
 	if err := run(*listen, *idle); err != nil {
 		log.Fatal(err)
@@ -461,7 +548,8 @@ func run(listen string, idle time.Duration) error {
 	if err != nil {
 		return err
 	}
-	port, err := reactor.ListenTCP(listen, &EchoFactory{reactor, idle})
+	factory := &EchoFactory{Reactor: reactor, Idle: idle}
+	port, err := reactor.ListenTCP(listen, factory)
 	if err != nil {
 		return err
 	}
@@ -469,6 +557,7 @@ func run(listen string, idle time.Duration) error {
 	if err != nil {
 		return err
 	}
+	reactor.OnSignal(syscall.SIGHUP, func() { log.Printf("connections: %d", factory.connections) })
 	reactor.CallLater(0, func() { fmt.Println(host) }) // when an interrupt is caught already
 	return reactor.Run()
 }

@@ -146,21 +146,18 @@ func TestIdle(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, test := range []struct {
-		args   string
-		status int
-		stderr string
-	}{
-		{"-listen 127.0.0.1:0 more", 2, "reactor: unexpected argument \"more\"\nusage: "},
-		{"-idle long", 2, "invalid value \"long\" for flag -idle: parse error\nusage: "},
-		{"-bind 127.0.0.1:0", 2, "flag provided but not defined: -bind\nusage: "},
-		{"-listen 127.0.0.1", 1, "reactor: socket.create_server: address 127.0.0.1: missing port in address: invalid argument\n"},
-	} {
-		status, stdout, stderr := progtest.Start(t, strings.Fields(test.args)...).End(t)
-		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
-			t.Errorf("%s: status %d, stdout %q, stderr %q", test.args, status, stdout, stderr)
-		}
+	progtest.Usage(t, "reactor")
+	const want = "invalid value \"long\" for flag -idle: parse error\nusage: "
+	status, stdout, stderr := progtest.Start(t, "-idle", "long").End(t)
+	if status != 2 || stdout != "" || !strings.HasPrefix(stderr, want) {
+		t.Errorf("status %d, stdout %q, stderr %q, want 2, nothing and %q...", status, stdout, stderr, want)
 	}
+}
+
+func TestVerbose(t *testing.T) {
+	server, addr := progtest.Serve(t, "-v")
+	progtest.Verbose(t, server, addr, "reactor", func(c *net.TCPConn) { roundTrip(t, c, []byte("hello")) },
+		"connected", "received 5 bytes", "sent 5 bytes", "connection was closed cleanly")
 }
 
 // newReactor returns a reactor, and a function that runs it and waits for its end.
