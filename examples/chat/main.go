@@ -102,14 +102,17 @@ func (c *chat) serve(ctx context.Context) error {
 		}
 	}()
 
+	now := time.Now()
 	for {
-		timeout := c.timers()
+		next := c.timers(now)
 		c.dropLeaving()
-		c.makeLists()
+		c.makeLists(now)
+		timeout := max(0, next-time.Since(now))
 		readable, writable, _, err := pyselect.Select(append(c.inputs, interrupted), c.outputs, nil, timeout)
 		if err != nil {
 			return err
 		}
+		now = time.Now() // before those who are not silent are heard
 		for _, obj := range readable {
 			switch obj {
 			case interrupted:
@@ -127,30 +130,30 @@ func (c *chat) serve(ctx context.Context) error {
 }
 
 // timers does what is due, and returns for how long nothing else is.
-func (c *chat) timers() time.Duration {
-	timeout := pyselect.Forever
-	if pause := time.Until(c.acceptAt); pause > 0 {
-		timeout = pause
+func (c *chat) timers(now time.Time) time.Duration {
+	next := pyselect.Forever
+	if pause := c.acceptAt.Sub(now); pause > 0 {
+		next = pause
 	}
-	return min(timeout,
-		silent(&c.unfinished, c.pause, func(cl *client) {
+	return min(next,
+		silent(&c.unfinished, now, c.pause, func(cl *client) {
 			c.unfinished.Remove(cl.inUnfinished)
 			c.say(cl, cl.said.End())
 		}),
-		silent(&c.clients, c.idle, func(cl *client) {
+		silent(&c.clients, now, c.idle, func(cl *client) {
 			c.leave(cl, fmt.Sprintf("said nothing for %v", c.idle))
 		}))
 }
 
 // silent calls late, which takes it from the list, for each client that has been silent for a time, unless that is 0. It
 // returns how long the next one has.
-func silent(clients *list.List, limit time.Duration, late func(*client)) time.Duration {
+func silent(clients *list.List, now time.Time, limit time.Duration, late func(*client)) time.Duration {
 	if limit <= 0 {
 		return pyselect.Forever
 	}
 	for e := clients.Front(); e != nil; e = clients.Front() {
 		cl := e.Value.(*client)
-		if left := limit - time.Since(cl.heard); left > 0 {
+		if left := limit - now.Sub(cl.heard); left > 0 {
 			return left
 		}
 		late(cl)
@@ -160,11 +163,11 @@ func silent(clients *list.List, limit time.Duration, late func(*client)) time.Du
 
 // makeLists makes the lists of Select, which has to be told everything each time. So each turn of the loop looks at all
 // clients, as Select does itself. Nothing else looks at all of them, but to tell them something.
-func (c *chat) makeLists() {
+func (c *chat) makeLists(now time.Time) {
 	clear(c.inputs) // which may keep alive who has left
 	clear(c.outputs)
 	c.inputs, c.outputs = c.inputs[:0], c.outputs[:0]
-	if !time.Now().Before(c.acceptAt) {
+	if !now.Before(c.acceptAt) {
 		c.inputs = append(c.inputs, c.server)
 	}
 	if c.keyboard.leaves == "" {

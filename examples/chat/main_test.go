@@ -376,9 +376,9 @@ func TestManyClients(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	c := crowd(t, 1000)
 	testkit.WantAllocs(t, "a turn of the loop", 0, func() {
-		c.timers()
+		c.timers(time.Now())
 		c.dropLeaving()
-		c.makeLists()
+		c.makeLists(time.Now())
 	})
 	const limit = 10 * time.Second // a hundred times as long as it takes
 	c = crowd(t, 100_000)
@@ -407,7 +407,7 @@ func crowd(t testing.TB, size int) *chat {
 // dropAll drops all clients because of their silence.
 func (c *chat) dropAll() {
 	c.idle = 1
-	c.timers()
+	c.timers(time.Now().Add(1))
 	c.dropLeaving()
 }
 
