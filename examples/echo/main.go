@@ -186,7 +186,9 @@ func (s *server) echo(key *selectors.SelectorKey, events selectors.Event) {
 			s.dropConnection(c, err)
 			return
 		}
-		program.Logf("%v: sent %d bytes", c.peer, n)
+		if n > 0 {
+			program.Logf("%v: sent %d bytes", c.peer, n)
+		}
 		c.unsent = c.unsent[:copy(c.unsent, c.unsent[n:])]
 	}
 
