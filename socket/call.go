@@ -148,15 +148,18 @@ func (s *Socket) wait(c *call, deadline sys.Deadline) error {
 		}
 		deadline = c.limit
 	}
-	p, err := s.startPolling(c.op.name)
-	if p == nil {
-		return err
-	}
-	if err == nil {
-		err = p.wait(c, deadline)
-	}
-	if err == errUnwatched {
-		err = s.retry(c, p, deadline)
+	var p *poller
+	err := errUnwatched
+	for pause := time.Millisecond; err == errUnwatched; pause = min(2*pause, 50*time.Millisecond) {
+		if p, err = s.startPolling(c.op.name); p == nil {
+			return err
+		}
+		if err == nil {
+			err = p.wait(c, deadline)
+		}
+		if err == errUnwatched {
+			err = s.tryAfter(pause, c, p, deadline)
+		}
 	}
 	if err == nil {
 		return nil
@@ -199,20 +202,20 @@ func (c *call) attempt(s *Socket, fd int) error {
 	return err
 }
 
-// retry tries an operation again and again, with pauses, until it is possible.
-func (s *Socket) retry(c *call, p *poller, deadline sys.Deadline) error {
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		wait.Sleep(sys.After(min(pause, deadline.Left())), p.closed)
-		fd, ok := s.acquire()
-		if !ok {
-			return os.ErrClosed
-		}
-		err := c.attempt(s, fd)
-		if s.release(); err != c.op.inProgress && err != eAgain {
-			return err
-		}
-		if deadline.Left() == 0 {
-			return os.ErrDeadlineExceeded
-		}
+// tryAfter tries an operation after a pause. The error is errUnwatched if it is not possible then.
+func (s *Socket) tryAfter(pause time.Duration, c *call, p *poller, deadline sys.Deadline) error {
+	wait.Sleep(sys.After(min(pause, deadline.Left())), p.closed)
+	fd, ok := s.acquire()
+	if !ok {
+		return os.ErrClosed
 	}
+	err := c.attempt(s, fd)
+	s.release()
+	switch {
+	case err != c.op.inProgress && err != eAgain:
+		return err
+	case deadline.Left() == 0:
+		return os.ErrDeadlineExceeded
+	}
+	return errUnwatched
 }

@@ -77,3 +77,18 @@ func TestWaitWithoutDescriptors(t *testing.T) {
 		}
 	}
 }
+
+// When there are descriptors again, an operation waits as others do.
+func TestWaitWithDescriptorsAgain(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	var received *testkit.Call
+	t.Run("without", func(t *testing.T) {
+		testkit.NoMoreFds(t, 1)
+		received = testkit.Go(t, func() { wantRecv(t, a, "eggs") }).Blocked()
+	})
+	fds := len(testkit.OpenFds())
+	testkit.Eventually(t, "a descriptor of Go's poller", func() bool { return len(testkit.OpenFds()) > fds })
+	send(t, b, "eggs")
+	received.Wait()
+}
