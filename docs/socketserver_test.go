@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -16,11 +17,13 @@ import (
 	"github.com/pyselect/pyselect/socketserver"
 )
 
-type Handler struct{ socketserver.StreamRequestHandler }
+type Handler struct {
+	socketserver.StreamRequestHandler
+}
 
 func (h *Handler) Handle() error {
 	data, err := h.Rfile.ReadBytes('\n')
-	if err != nil {
+	if err != nil && err != io.EOF {
 		return err
 	}
 	data = bytes.TrimSpace(data)
@@ -47,6 +50,19 @@ var _ = func(banned map[netip.Addr]bool) error {
 	server.Hooks = &Server{server, banned}
 	return server.ServeForever(500 * time.Millisecond)
 }
+
+func runForking() error {
+	newHandler := func() socketserver.RequestHandler { return &Handler{} }
+	socketserver.ServeForked(newHandler) // first of all
+	server, err := socketserver.NewForkingTCPServer("localhost:9999", newHandler)
+	if err != nil {
+		return err
+	}
+	defer server.ServerClose()
+	return server.ServeForever(500 * time.Millisecond)
+}
+
+var _ = runForking
 
 func TestSocketserver(t *testing.T) {
 	testkit.NoLeaks(t)

@@ -3,26 +3,84 @@ package socketserver_test
 import (
 	"log"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/socket"
 )
 
 // A server that cannot accept pauses, which Shutdown ends.
 func TestAcceptFails(t *testing.T) {
 	testkit.NoLeaks(t)
 	server := threadingTCP.start(t, newUpper)
-	threadingTCP.connect(t, server)
 	complaints := make(complaints, 10)
 	log.SetOutput(complaints)
 	defer log.SetOutput(os.Stderr)
-	testkit.NoMoreFds(t, 10)
 	shutdown := serve(t, server)
+	c := threadingTCP.connect(t, server)
+	c.send("spam\n")
+	c.want("SPAM\n")
+	sock, err := socket.New(socket.AF_INET, socket.SOCK_STREAM, 0)
+	check(t, err)
+	defer sock.Close()
+	testkit.NoMoreFds(t, 10)
+	check(t, sock.Connect(server.ServerAddress()))
 	if complaint := <-complaints; !strings.HasSuffix(complaint, ": too many open files; next try in 1s\n") {
 		t.Errorf("the server complains %q", complaint)
 	}
 	shutdown()
+}
+
+// What a server needs for a process is given back if that cannot be started.
+func TestForkFails(t *testing.T) {
+	testkit.NoLeaks(t)
+	server := forkingTCP.start(t, newUpper)
+	r := recorded(server)
+	var clients []client
+	for range 3 {
+		clients = append(clients, forkingTCP.connect(t, server))
+	}
+	for most := range 3 { // descriptors that are left
+		limited(t, most+1, func() { // one is for the connection
+			check(t, server.HandleRequest())
+		})
+		if call := <-r.calls; !strings.Contains(call, "too many open files") {
+			t.Errorf("with %d descriptors, %q was called", most, call)
+		}
+		r.want(t, "close", "shutdown")
+	}
+	for _, c := range clients {
+		c.want("")
+	}
+}
+
+// limited calls f while no more than n descriptors can be opened.
+func limited(t *testing.T, n int, f func()) {
+	t.Helper()
+	t.Run("limited", func(t *testing.T) {
+		var free []int
+		for range n {
+			fd, err := unix.Dup(0)
+			check(t, err)
+			free = append(free, fd)
+		}
+		last := slices.Max(free)
+		for fd := range last { // fill what is below
+			if !testkit.IsOpen(fd) {
+				_, err := unix.Dup(0)
+				check(t, err)
+			}
+		}
+		testkit.NoMoreFds(t, last+1)
+		for _, fd := range free {
+			unix.Close(fd)
+		}
+		f()
+	})
 }
 
 // complaints are what is logged.

@@ -3,16 +3,26 @@
 package socketserver
 
 import (
+	"io"
 	"os"
 	"os/exec"
+	"runtime"
 
 	"github.com/pyselect/pyselect/socket"
 )
 
-const inheritedFd = 3 // the first of exec.Cmd's ExtraFiles
+// executable returns the program that runs. On Linux it can be started also when its file is removed or replaced.
+func executable() (string, error) {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
+}
 
-// startWith starts a process that inherits a socket. All others are close-on-exec.
-func startWith(child *exec.Cmd, sock *socket.Socket) (shared []byte, err error) {
+const givenFd = 3 // the first of exec.Cmd's ExtraFiles
+
+// give lets a process that is to be started inherit a socket. All others are close-on-exec.
+func give(child *exec.Cmd, sock *socket.Socket) (given io.Closer, err error) {
 	sock, err = sock.Dup()
 	if err != nil {
 		return nil, err
@@ -22,9 +32,11 @@ func startWith(child *exec.Cmd, sock *socket.Socket) (shared []byte, err error) 
 		return nil, err
 	}
 	file := os.NewFile(uintptr(fd), "request")
-	defer file.Close()
 	child.ExtraFiles = []*os.File{file}
-	return nil, child.Start()
+	return file, nil
 }
 
-func inherited([]byte) (*socket.Socket, error) { return socket.Adopt(inheritedFd) }
+// share has nothing to do for a process that has been started.
+func share(*exec.Cmd, *socket.Socket) (shared []byte, err error) { return nil, nil }
+
+func inherited([]byte) (*socket.Socket, error) { return socket.Adopt(givenFd) }

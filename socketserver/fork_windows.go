@@ -1,22 +1,21 @@
 package socketserver
 
 import (
+	"io"
+	"os"
 	"os/exec"
 
 	"github.com/pyselect/pyselect/socket"
 )
 
-// startWith starts a process that gets a duplicate of a socket. To let it inherit the socket is not safe with all providers of sockets.
-func startWith(child *exec.Cmd, sock *socket.Socket) (shared []byte, err error) {
-	if err := child.Start(); err != nil {
-		return nil, err
-	}
-	shared, err = sock.Share(child.Process.Pid)
-	if err != nil {
-		child.Process.Kill()
-		child.Wait()
-	}
-	return shared, err
+func executable() (string, error) { return os.Executable() }
+
+// give has nothing to do before a process is started: to let it inherit a socket is not safe with all providers of sockets.
+func give(*exec.Cmd, *socket.Socket) (given io.Closer, err error) { return io.NopCloser(nil), nil }
+
+// share duplicates a socket for a process that has been started.
+func share(child *exec.Cmd, sock *socket.Socket) (shared []byte, err error) {
+	return sock.Share(child.Process.Pid)
 }
 
 func inherited(shared []byte) (*socket.Socket, error) { return socket.FromShare(shared) }

@@ -5,7 +5,6 @@ package socketserver
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"io"
 	"net"
 	"time"
@@ -53,10 +52,10 @@ func (*BaseRequestHandler) Finish() error { return nil }
 type StreamRequestHandler struct {
 	BaseRequestHandler
 
-	// Rbufsize is the size of Rfile's buffer, 0 for 8192.
+	// Rbufsize is the size of Rfile's buffer, 0 or less for 8192. (Python's 0 is no buffer.)
 	Rbufsize int
 
-	// Wbufsize is the size of Wfile's buffer, 0 for none.
+	// Wbufsize is the size of Wfile's buffer, 0 for none, less for 8192.
 	Wbufsize int
 
 	// Timeout is that of the connection; 0 for none.
@@ -74,8 +73,6 @@ type StreamRequestHandler struct {
 	// Wfile writes to the connection: all, at once if Wbufsize is 0, or else when the buffer is full, at Flush and at Finish.
 	Wfile Writer
 }
-
-const defaultBufsize = 8192 // Python's
 
 // A Writer is Wfile. Flush writes what is buffered.
 type Writer interface {
@@ -96,12 +93,19 @@ func (h *StreamRequestHandler) Setup() error {
 			return err
 		}
 	}
-	h.Rfile = bufio.NewReaderSize(h.Connection, cmp.Or(h.Rbufsize, defaultBufsize))
+	h.Rfile = bufio.NewReaderSize(h.Connection, bufsize(h.Rbufsize))
 	h.Wfile = unbuffered{h.Connection}
-	if h.Wbufsize > 0 {
-		h.Wfile = bufio.NewWriterSize(h.Connection, h.Wbufsize)
+	if h.Wbufsize != 0 {
+		h.Wfile = bufio.NewWriterSize(h.Connection, bufsize(h.Wbufsize))
 	}
 	return nil
+}
+
+func bufsize(size int) int {
+	if size <= 0 {
+		return 8192 // Python's default
+	}
+	return size
 }
 
 // Finish flushes Wfile.

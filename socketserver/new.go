@@ -4,6 +4,7 @@ package socketserver
 
 import (
 	"context"
+	"fmt"
 	"net"
 
 	"github.com/pyselect/pyselect/socket"
@@ -64,18 +65,19 @@ func bindUDP(address string, newHandler func() RequestHandler, mode Mode) (*Serv
 
 // serverOn returns a server on the socket that open returns.
 func serverOn(newHandler func() RequestHandler, mode Mode, open func() (*socket.Socket, error)) (*Server, error) {
-	if err := check(newHandler, mode); err != nil {
-		return nil, opError("socketserver.server", -1, err)
+	s, err := newServer(newHandler, mode)
+	if err != nil {
+		return nil, opError(newOp, -1, err)
 	}
 	sock, err := open()
 	if err != nil {
 		return nil, err
 	}
-	s, err := New(sock, newHandler, mode)
-	if err != nil {
+	if err := s.serveOn(sock); err != nil {
 		sock.Close()
+		return nil, opError(newOp, -1, err)
 	}
-	return s, err
+	return s, nil
 }
 
 // bound returns a socket that is bound to an address.
@@ -86,7 +88,7 @@ func bound(family, typ int, addr net.Addr) (*socket.Socket, error) {
 	}
 	if err := sock.Bind(addr); err != nil {
 		sock.Close()
-		return nil, err
+		return nil, fmt.Errorf("%v: %w", addr, err)
 	}
 	return sock, nil
 }

@@ -3,11 +3,13 @@
 // Package socketserver is Python's socketserver: servers that call a handler for each request, one after another, in goroutines or in
 // processes.
 //
-//	type handler struct{ socketserver.StreamRequestHandler }
+//	type handler struct {
+//		socketserver.StreamRequestHandler
+//	}
 //
 //	func (h *handler) Handle() error {
 //		line, err := h.Rfile.ReadBytes('\n')
-//		if err != nil {
+//		if err != nil && err != io.EOF {
 //			return err
 //		}
 //		_, err = h.Wfile.Write(bytes.ToUpper(line))
@@ -43,6 +45,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"os"
@@ -81,8 +84,9 @@ type Request struct {
 //
 //	server.Hooks = localServer{server}
 //
-// FinishRequest, ShutdownRequest, CloseRequest and HandleError are called by several goroutines if the Mode is Threading. In the processes
-// of Forking, those of a plain Server are called. The other methods are called by the goroutine that is in ServeForever or HandleRequest.
+// If the Mode is Threading, FinishRequest, ShutdownRequest, CloseRequest and HandleError are called by a goroutine for each request, and if it
+// is Forking, HandleError is called so. The other calls are those of the goroutine that is in ServeForever or HandleRequest. In the processes of
+// Forking, the methods of a plain Server are called.
 type Hooks interface {
 	GetRequest() (request Request, clientAddress net.Addr, err error)
 	VerifyRequest(request Request, clientAddress net.Addr) bool
@@ -105,82 +109,103 @@ const (
 // acceptDelay is how long a server pauses that cannot get a request. Its socket stays ready meanwhile, and the loop would spin.
 const acceptDelay = time.Second
 
-// A Server is what all servers of this package are. Its methods may be called by any number of goroutines. Its fields may be changed before
-// the first request. It mirrors BaseServer, TCPServer and UDPServer.
+// A Server is what all servers of this package are. It comes from New or another constructor. Its methods may be called by any number of
+// goroutines. Its fields may be changed before the first request. It mirrors BaseServer, TCPServer and UDPServer.
 type Server struct {
 	// Hooks are what overrides methods of the Server, or nil.
 	Hooks Hooks
 
-	// NewHandler returns the handler of a request: Python's RequestHandlerClass.
+	// NewHandler returns the handler of a request: Python's RequestHandlerClass. The processes of Forking call what ServeForked was given.
 	NewHandler func() RequestHandler
 
-	// Socket is the socket of the server. It is non-blocking. It mirrors socket.
+	// Socket is the socket of the server. If it listens, it is non-blocking. It mirrors socket.
 	Socket *socket.Socket
 
 	// Timeout is how long HandleRequest waits; Forever, or 5 minutes if the Mode is Forking, by default. It mirrors timeout.
 	Timeout time.Duration
 
-	// MaxPacketSize is how many bytes of a datagram are received, 8192 by default. Of a larger one the rest is lost, and on Windows all of it.
-	// It mirrors max_packet_size.
+	// MaxPacketSize is how many bytes of a datagram are received, 8192 by default; less than 0 is 0. Of a larger one the rest is lost, and on
+	// Windows all of it. It mirrors max_packet_size.
 	MaxPacketSize int
 
-	// MaxChildren is how many processes there are at once, 40 by default. A server that has so many waits for the end of one of them. It
-	// mirrors max_children.
+	// MaxChildren is how many processes there are at once, 40 by default; less than 1 is 1. A server that has so many waits for the end of
+	// one of them. It mirrors max_children.
 	MaxChildren int
 
 	// BlockOnClose says whether ServerClose waits for the end of all requests: true by default. It mirrors block_on_close, and daemon_threads,
 	// which is the opposite.
 	BlockOnClose bool
 
-	mode      Mode
-	datagrams bool
-	address   net.Addr
-	selector  *selectors.DefaultSelector
-	requests  sync.WaitGroup // that are being processed elsewhere
+	mode        Mode
+	handlerType string // of Forking
+	datagrams   bool
+	address     net.Addr
+	selector    *selectors.DefaultSelector // of HandleRequest
 
+	requests sync.WaitGroup       // that are being processed; a new one is added with the lock
 	children func() chan struct{} // has an element for each process
 
 	endRequests    context.Context
 	setEndRequests context.CancelFunc
+	closing        context.Context // done when the server is closed
+	setClosing     context.CancelFunc
 
 	mu              sync.Mutex
-	closed          bool
-	shutdownRequest context.Context // of the ServeForever that runs, or else of the next one
+	shutdownRequest context.Context // of the ServeForever that runs, or else of the next one; done when the server is closed, too
 	setShutdown     context.CancelFunc
 	isShutDown      chan struct{} // closed at the end of the ServeForever that runs; nil if there is none
 }
 
+// The names of operations in errors.
+const (
+	newOp           = "socketserver.server"
+	serveForeverOp  = "socketserver.serve_forever"
+	handleRequestOp = "socketserver.handle_request"
+)
+
 // New returns a server on a socket, which listens or receives datagrams, for instance one with options that are set before Bind. The server
 // closes it. If there is an error, it stays the caller's. It mirrors BaseServer(bind_and_activate=False).
 //
-// The error is os.ErrInvalid if sock or newHandler is nil, if the mode is none, or if it is Forking and the program has not called ServeForked.
+// The error is os.ErrInvalid if sock or newHandler is nil, if the mode is none, or if it is Forking and the program has not called ServeForked,
+// with what makes handlers of this type, once.
 func New(sock *socket.Socket, newHandler func() RequestHandler, mode Mode) (*Server, error) {
-	err := check(newHandler, mode)
-	if sock == nil {
+	s, err := newServer(newHandler, mode)
+	if err == nil && sock == nil {
 		err = fmt.Errorf("the socket is nil: %w", os.ErrInvalid)
 	}
 	if err == nil {
-		s := newServer(newHandler, mode)
-		if err = s.serveOn(sock); err == nil {
-			return s, nil
-		}
+		err = s.serveOn(sock)
 	}
-	return nil, opError("socketserver.server", -1, err)
+	if err != nil {
+		return nil, opError(newOp, -1, err)
+	}
+	return s, nil
 }
 
 // newServer returns a server that has no socket.
-func newServer(newHandler func() RequestHandler, mode Mode) *Server {
+func newServer(newHandler func() RequestHandler, mode Mode) (*Server, error) {
+	switch {
+	case newHandler == nil:
+		return nil, fmt.Errorf("newHandler is nil: %w", os.ErrInvalid)
+	case mode < Sequential || mode > Forking:
+		return nil, fmt.Errorf("mode %d, want Sequential, Threading or Forking: %w", mode, os.ErrInvalid)
+	}
 	s := &Server{
-		NewHandler: newHandler, Timeout: pyselect.Forever, MaxPacketSize: maxPacketSize, MaxChildren: maxChildren, BlockOnClose: true,
-		mode: mode,
+		NewHandler: newHandler, Socket: new(socket.Socket), Timeout: pyselect.Forever, MaxPacketSize: maxPacketSize, MaxChildren: maxChildren,
+		BlockOnClose: true, mode: mode,
 	}
 	if mode == Forking {
 		s.Timeout = childrenTimeout
+		s.handlerType = typeName(newHandler)
+		if err := canFork(s.handlerType); err != nil {
+			return nil, err
+		}
 	}
 	s.children = sync.OnceValue(func() chan struct{} { return make(chan struct{}, max(1, s.MaxChildren)) })
 	s.endRequests, s.setEndRequests = context.WithCancel(context.Background())
-	s.shutdownRequest, s.setShutdown = context.WithCancel(context.Background())
-	return s
+	s.closing, s.setClosing = context.WithCancel(context.Background())
+	s.shutdownRequest, s.setShutdown = context.WithCancel(s.closing)
+	return s, nil
 }
 
 func (s *Server) serveOn(sock *socket.Socket) (err error) {
@@ -194,21 +219,10 @@ func (s *Server) serveOn(sock *socket.Socket) (err error) {
 		s.selector.Close()
 		return err
 	}
-	// Python's accept blocks if the client that made the socket ready has gone in the meantime, and nothing ends that.
-	sock.Setblocking(false)
 	s.Socket, s.datagrams = sock, sock.Type() == socket.SOCK_DGRAM
-	return nil
-}
-
-// check checks the arguments of a server.
-func check(newHandler func() RequestHandler, mode Mode) error {
-	switch {
-	case newHandler == nil:
-		return fmt.Errorf("newHandler is nil: %w", os.ErrInvalid)
-	case mode < Sequential || mode > Forking:
-		return fmt.Errorf("mode %d, want Sequential, Threading or Forking: %w", mode, os.ErrInvalid)
-	case mode == Forking && !forks.Load():
-		return fmt.Errorf("the main function has not called ServeForked: %w", os.ErrInvalid)
+	if !s.datagrams {
+		// Python's accept blocks if the client that made the socket ready has gone in the meantime, and nothing ends that.
+		sock.Setblocking(false)
 	}
 	return nil
 }
@@ -227,68 +241,86 @@ func (s *Server) Fileno() (int, error) { return s.Socket.Fileno() }
 //
 // The error is os.ErrClosed if the server was closed before, and says so if another ServeForever runs.
 func (s *Server) ServeForever(pollInterval time.Duration) error {
-	const op = "socketserver.serve_forever"
-	s.mu.Lock()
-	switch {
-	case s.closed:
-		s.mu.Unlock()
-		return opError(op, -1, os.ErrClosed)
-	case s.isShutDown != nil:
-		s.mu.Unlock()
-		return opError(op, -1, errors.New("the server serves already"))
+	shutdownRequest, err := s.beginServing()
+	if err != nil {
+		return opError(serveForeverOp, -1, err)
 	}
-	s.isShutDown = make(chan struct{})
-	shutdownRequest := s.shutdownRequest
-	s.mu.Unlock()
-
-	stop := context.AfterFunc(shutdownRequest, func() { s.selector.Wakeup() })
-	defer func() {
-		stop()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		close(s.isShutDown)
-		s.isShutDown = nil
-		s.setShutdown()
-		if !s.closed {
-			s.shutdownRequest, s.setShutdown = context.WithCancel(context.Background())
+	defer s.endServing()
+	selector, err := selectors.NewDefaultSelector() // of its own: whoever waits at the same time must not take the Wakeup
+	if err != nil {
+		return err
+	}
+	defer selector.Close()
+	if _, err := selector.Register(s.Socket, selectors.EventRead, nil); err != nil {
+		if s.closing.Err() != nil {
+			return nil
 		}
-	}()
+		return err
+	}
+	defer context.AfterFunc(shutdownRequest, func() { selector.Wakeup() })()
+
 	for shutdownRequest.Err() == nil {
-		ready, err := s.selector.Select(pollInterval)
+		ready, err := selector.Select(pollInterval)
 		switch {
 		case shutdownRequest.Err() != nil:
 			return nil
 		case err != nil:
 			return err
 		case len(ready) > 0:
-			s.handleRequestNoblock(shutdownRequest)
+			if err := s.handleRequestNoblock(); err != nil && shutdownRequest.Err() == nil {
+				log.Printf("%v; next try in %v", err, acceptDelay)
+				select {
+				case <-time.After(acceptDelay):
+				case <-shutdownRequest.Done():
+				}
+			}
 		}
 		s.hooks().ServiceActions()
 	}
 	return nil
 }
 
+func (s *Server) beginServing() (shutdownRequest context.Context, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closing.Err() != nil:
+		return nil, os.ErrClosed
+	case s.isShutDown != nil:
+		return nil, errors.New("the server serves already")
+	}
+	s.isShutDown = make(chan struct{})
+	return s.shutdownRequest, nil
+}
+
+func (s *Server) endServing() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.isShutDown)
+	s.isShutDown = nil
+	s.setShutdown()
+	s.shutdownRequest, s.setShutdown = context.WithCancel(s.closing)
+}
+
 // HandleRequest handles one request. If none comes for the Timeout of the server, it calls HandleTimeout. It mirrors handle_request.
 //
-// The error is os.ErrClosed after ServerClose, which ends a HandleRequest that waits.
+// The error is os.ErrClosed after ServerClose, which ends a HandleRequest that waits, or says why there is a request that the server cannot get,
+// like EMFILE.
 func (s *Server) HandleRequest() error {
-	shutdownRequest, err := s.untilShutdown()
-	if err != nil {
-		return opError("socketserver.handle_request", -1, err)
-	}
 	var deadline time.Time
 	timeout := s.Timeout
 	if timeout != pyselect.Forever {
 		deadline = time.Now().Add(timeout)
 	}
-	for {
+	for s.closing.Err() == nil {
 		ready, err := s.selector.Select(timeout)
-		if err != nil {
+		switch {
+		case errors.Is(err, os.ErrClosed):
+			continue
+		case err != nil:
 			return err
-		}
-		if len(ready) > 0 {
-			s.handleRequestNoblock(shutdownRequest)
-			return nil
+		case len(ready) > 0:
+			return s.handleRequestNoblock()
 		}
 		if !deadline.IsZero() {
 			if timeout = time.Until(deadline); timeout <= 0 {
@@ -297,16 +329,7 @@ func (s *Server) HandleRequest() error {
 			}
 		}
 	}
-}
-
-// untilShutdown returns a context that is done at the next Shutdown. The error is os.ErrClosed if the server is closed.
-func (s *Server) untilShutdown() (context.Context, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, os.ErrClosed
-	}
-	return s.shutdownRequest, nil
+	return opError(handleRequestOp, -1, os.ErrClosed)
 }
 
 // Shutdown ends ServeForever and waits for that, so that it must not be called by what ServeForever calls. If none runs, the next one ends at
@@ -321,17 +344,16 @@ func (s *Server) Shutdown() {
 	}
 }
 
-// EndRequests ends the requests that are being processed, by closing their connections or killing their processes, and those that come
-// after it. Python's servers can only wait for them, or forget them.
+// EndRequests ends the requests that are being processed, by shutting down and closing their connections or killing their processes, and those
+// that come after it. Python's servers can only wait for them, or forget them.
 func (s *Server) EndRequests() { s.setEndRequests() }
 
-// ServerClose closes the socket, and waits until all requests are processed, unless BlockOnClose is false. It ends ServeForever and
-// HandleRequest. More than once is no error. It mirrors server_close.
+// ServerClose closes the socket, ends ServeForever and HandleRequest, and waits until all requests are processed, unless BlockOnClose is false. So
+// a handler must not call it, unless that is false. More than once is no error. It mirrors server_close.
 func (s *Server) ServerClose() error {
 	s.mu.Lock()
-	closed := s.closed
-	s.closed = true
-	s.setShutdown()
+	closed := s.closing.Err() != nil
+	s.setClosing()
 	s.mu.Unlock()
 	var err error
 	if !closed {
@@ -343,6 +365,17 @@ func (s *Server) ServerClose() error {
 	return err
 }
 
+// beginRequest lets ServerClose wait for one more request, until the WaitGroup's Done, unless the server is closed.
+func (s *Server) beginRequest() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Err() != nil {
+		return false
+	}
+	s.requests.Add(1)
+	return true
+}
+
 func (s *Server) hooks() Hooks {
 	if s.Hooks != nil {
 		return s.Hooks
@@ -350,51 +383,60 @@ func (s *Server) hooks() Hooks {
 	return s
 }
 
-func (s *Server) handleRequestNoblock(shutdownRequest context.Context) {
+// handleRequestNoblock handles a request, if there is one. The error is one of the server's socket, which stays ready.
+func (s *Server) handleRequestNoblock() error {
+	if !s.beginRequest() {
+		return opError(handleRequestOp, -1, os.ErrClosed)
+	}
+	defer s.requests.Done()
 	hooks := s.hooks()
 	request, clientAddress, err := hooks.GetRequest()
 	switch {
+	case err == nil && request.Socket == nil:
+		err = opError(handleRequestOp, -1, fmt.Errorf("GetRequest has returned no socket: %w", os.ErrInvalid))
 	case err == nil:
-	case errors.Is(err, socket.ErrWouldBlock), errors.Is(err, os.ErrClosed), isPeers(err):
-		return
-	case s.failed(err):
-		log.Printf("%v; next try in %v", err, acceptDelay)
-		select {
-		case <-time.After(acceptDelay):
-		case <-shutdownRequest.Done():
-		}
-		return
-	default:
+	case s.closing.Err() != nil:
+		return opError(handleRequestOp, -1, os.ErrClosed)
+	case errors.Is(err, socket.ErrWouldBlock), isGone(err), errors.Is(err, socket.ErrConnectionRefused), errors.Is(err, socket.ErrMessageTooLong):
+		return nil
+	case isOf(s.Socket, err):
+		return err
+	}
+	if err != nil {
 		log.Print(err)
-		return
+		return nil
 	}
 	if !hooks.VerifyRequest(request, clientAddress) {
 		hooks.ShutdownRequest(request)
-		return
+		return nil
 	}
 	if err := hooks.ProcessRequest(request, clientAddress); err != nil {
 		hooks.HandleError(request, clientAddress, err)
 		hooks.ShutdownRequest(request)
 	}
+	return nil
 }
 
-// failed reports whether an error of GetRequest is one of the server's socket, and not of a connection.
-func (s *Server) failed(err error) bool {
+// isOf reports whether an error is that of an operation of a socket.
+func isOf(sock *socket.Socket, err error) bool {
 	op, ok := errors.AsType[*pyselect.OpError](err)
-	fd, _ := s.Fileno()
+	fd, _ := sock.Fileno()
 	return ok && op.Fd == fd
 }
 
-// isPeers reports whether an error says that the peer has gone, or has sent something that is too large.
-func isPeers(err error) bool {
-	for _, peers := range []error{
-		socket.ErrConnectionReset, socket.ErrConnectionAborted, socket.ErrConnectionRefused, socket.ErrBrokenPipe, socket.ErrMessageTooLong,
-	} {
-		if errors.Is(err, peers) {
+// isGone reports whether an error says that the other end has gone.
+func isGone(err error) bool {
+	for _, gone := range []error{socket.ErrConnectionReset, socket.ErrConnectionAborted, socket.ErrBrokenPipe} {
+		if errors.Is(err, gone) {
 			return true
 		}
 	}
 	return false
+}
+
+// isClients reports whether an error of a handler says no more than that its client has gone.
+func isClients(request Request, err error) bool {
+	return errors.Is(err, io.EOF) || isGone(err) && isOf(request.Socket, err)
 }
 
 // GetRequest accepts a connection, or receives a datagram. The error is socket.ErrWouldBlock if there is none. It mirrors get_request.
@@ -404,7 +446,7 @@ func (s *Server) GetRequest() (request Request, clientAddress net.Addr, err erro
 		return request, clientAddress, err
 	}
 	data := make([]byte, max(0, s.MaxPacketSize))
-	n, clientAddress, err := s.Socket.Recvfrom(data)
+	n, clientAddress, err := s.Socket.Recvfrom(data, socket.MSG_DONTWAIT)
 	return Request{s.Socket, data[:n]}, clientAddress, err
 }
 
@@ -419,39 +461,41 @@ func (s *Server) ProcessRequest(request Request, clientAddress net.Addr) error {
 	case Threading:
 		s.requests.Go(func() {
 			defer hooks.ShutdownRequest(request)
-			defer s.untilEndRequests(request)()
-			if err := hooks.FinishRequest(request, clientAddress); err != nil {
+			if err := s.finish(hooks, request, clientAddress); err != nil {
 				hooks.HandleError(request, clientAddress, err)
 			}
 		})
 		return nil
 	case Forking:
-		return s.fork(request, clientAddress)
+		return s.fork(hooks, request, clientAddress)
 	}
-	defer s.untilEndRequests(request)()
-	if err := hooks.FinishRequest(request, clientAddress); err != nil {
+	if err := s.finish(hooks, request, clientAddress); err != nil {
 		return err
 	}
 	hooks.ShutdownRequest(request)
 	return nil
 }
 
-// untilEndRequests lets EndRequests close a connection, until stop is called.
-func (s *Server) untilEndRequests(request Request) (stop func() bool) {
-	if s.datagrams {
-		return func() bool { return true }
+// finish calls FinishRequest, until EndRequests. A panic is an error, as an exception is one.
+func (s *Server) finish(hooks Hooks, request Request, clientAddress net.Addr) (err error) {
+	if !s.datagrams {
+		// A duplicate of the socket, like a NetConn, ends with its connection.
+		defer context.AfterFunc(s.endRequests, func() {
+			request.Shutdown(socket.SHUT_RDWR)
+			request.Close()
+		})()
 	}
-	return context.AfterFunc(s.endRequests, func() { request.Close() })
-}
-
-// FinishRequest lets a new handler handle a request: Init, Setup, Handle and, if Setup has succeeded, Finish in any case. The error is the
-// first one of these methods, or says which panic there was. It mirrors finish_request.
-func (s *Server) FinishRequest(request Request, clientAddress net.Addr) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+	return hooks.FinishRequest(request, clientAddress)
+}
+
+// FinishRequest lets a new handler handle a request: Init, Setup, Handle and, if Setup has succeeded, Finish in any case. The error is the
+// first one of these methods. It mirrors finish_request.
+func (s *Server) FinishRequest(request Request, clientAddress net.Addr) (err error) {
 	handler := s.NewHandler()
 	handler.Init(request, clientAddress, s)
 	if err := handler.Setup(); err != nil {
@@ -480,9 +524,11 @@ func (s *Server) CloseRequest(request Request) {
 	}
 }
 
-// HandleError logs an error of ProcessRequest, unless it says that the client has gone or that EndRequests was called. It mirrors handle_error.
-func (s *Server) HandleError(_ Request, clientAddress net.Addr, err error) {
-	if !isPeers(err) && !(errors.Is(err, os.ErrClosed) && s.endRequests.Err() != nil) {
+// HandleError logs an error of ProcessRequest, which may be a panic, unless it says that the client has gone, like io.EOF, or that EndRequests was
+// called. It mirrors handle_error.
+func (s *Server) HandleError(request Request, clientAddress net.Addr, err error) {
+	ended := s.endRequests.Err() != nil && (isGone(err) || errors.Is(err, os.ErrClosed))
+	if !ended && !isClients(request, err) {
 		log.Printf("exception occurred during processing of request from %v: %v", clientAddress, err)
 	}
 }

@@ -25,17 +25,22 @@ import (
 
 var check, wantError = testkit.Check, testkit.WantError
 
-// notForkedEnv is set in a process that has not called ServeForked.
-const notForkedEnv = "PYSELECT_SOCKETSERVER_TEST_NOT_FORKED"
+// forkableEnv is set in a process that says whether it can have a server that forks, to what ServeForked was given.
+const forkableEnv = "PYSELECT_SOCKETSERVER_TEST_FORKABLE"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(notForkedEnv) != "" {
-		_, err := socketserver.NewForkingTCPServer("localhost:0", newUpper)
-		fmt.Println(err)
-		return
+	switch os.Getenv(forkableEnv) {
+	case "":
+		socketserver.ServeForked(newUpper, newUpperDatagram, newBad, newNosy)
+		os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0") // of processes that handle requests
+		os.Exit(m.Run())
+	case "others":
+		socketserver.ServeForked(newBad, nil)
+	case "twice":
+		socketserver.ServeForked(newUpper, newUpper)
 	}
-	socketserver.ServeForked(newUpper, newUpperDatagram, newBad)
-	os.Exit(m.Run())
+	_, err := socketserver.NewForkingTCPServer("localhost:0", newUpper)
+	fmt.Println(err)
 }
 
 // An upper sends lines back in upper case.
@@ -126,12 +131,11 @@ var (
 	threadingTCP  = internet("threading TCP", socket.SOCK_STREAM, socketserver.NewThreadingTCPServer)
 	forkingTCP    = internet("forking TCP", socket.SOCK_STREAM, socketserver.NewForkingTCPServer)
 
-	kinds = append([]kind{
-		sequentialTCP, threadingTCP, forkingTCP,
-		internet("UDP", socket.SOCK_DGRAM, socketserver.NewUDPServer),
-		internet("threading UDP", socket.SOCK_DGRAM, socketserver.NewThreadingUDPServer),
-		internet("forking UDP", socket.SOCK_DGRAM, socketserver.NewForkingUDPServer),
-	}, unixKinds...)
+	sequentialUDP = internet("UDP", socket.SOCK_DGRAM, socketserver.NewUDPServer)
+	threadingUDP  = internet("threading UDP", socket.SOCK_DGRAM, socketserver.NewThreadingUDPServer)
+	forkingUDP    = internet("forking UDP", socket.SOCK_DGRAM, socketserver.NewForkingUDPServer)
+
+	kinds = append([]kind{sequentialTCP, threadingTCP, forkingTCP, sequentialUDP, threadingUDP, forkingUDP}, unixKinds...)
 )
 
 func (k kind) start(t *testing.T, newHandler func() socketserver.RequestHandler) *socketserver.Server {
@@ -309,17 +313,21 @@ func TestCannotStart(t *testing.T) {
 // A record is what a server has called, among what it overrides.
 type record struct {
 	*socketserver.Server
-	calls chan string
-	deny  bool
+	calls    chan string
+	verified chan bool
+	deny     bool
 }
 
 func recorded(server *socketserver.Server) *record {
-	r := &record{Server: server, calls: make(chan string, 100)}
+	r := &record{Server: server, calls: make(chan string, 100), verified: make(chan bool, 100)}
 	server.Hooks = r
 	return r
 }
 
-func (r *record) VerifyRequest(socketserver.Request, net.Addr) bool { return !r.deny }
+func (r *record) VerifyRequest(socketserver.Request, net.Addr) bool {
+	r.verified <- true
+	return !r.deny
+}
 
 func (r *record) ShutdownRequest(request socketserver.Request) {
 	r.Server.ShutdownRequest(request)
@@ -537,14 +545,21 @@ func TestMaxChildren(t *testing.T) {
 	testkit.NoLeaks(t)
 	server := forkingTCP.start(t, newUpper)
 	server.MaxChildren = 1
+	r := recorded(server)
 	shutdown := serve(t, server)
-	a, b, c := forkingTCP.connect(t, server), forkingTCP.connect(t, server), forkingTCP.connect(t, server)
+	a := forkingTCP.connect(t, server)
 	a.send("a\n")
 	a.want("A\n")
 	check(t, a.Close())
+	b := forkingTCP.connect(t, server)
 	b.send("b\n")
 	b.want("B\n") // when the process of a has ended
-	shutdown()    // while the server waits for that of b
+	for len(r.verified) > 0 {
+		<-r.verified
+	}
+	c := forkingTCP.connect(t, server)
+	<-r.verified
+	shutdown() // while the server waits for the process of b
 	c.want("")
 }
 
@@ -647,10 +662,9 @@ func TestStreamOptions(t *testing.T) {
 func TestMaxPacketSize(t *testing.T) {
 	testkit.NotOn(t, "windows", "beginning of a datagram that is too large")
 	testkit.NoLeaks(t)
-	k := kinds[3]
-	server := k.start(t, newUpperDatagram)
+	server := sequentialUDP.start(t, newUpperDatagram)
 	server.MaxPacketSize = 4
-	c := k.connect(t, server)
+	c := sequentialUDP.connect(t, server)
 	c.send("spam and eggs")
 	check(t, server.HandleRequest())
 	c.want("SPAM")
@@ -658,57 +672,285 @@ func TestMaxPacketSize(t *testing.T) {
 
 func TestForkedRequestIsWhole(t *testing.T) {
 	testkit.NoLeaks(t)
-	for _, k := range kinds {
-		if k.name != "forking UDP" {
-			continue
-		}
-		server := k.start(t, newUpperDatagram)
-		server.MaxPacketSize = 1 << 16
-		data := strings.Repeat("spam", 15000) // more than a pipe takes on some systems
-		c := k.connect(t, server)
-		c.send(data)
-		check(t, server.HandleRequest())
-		c.want(strings.ToUpper(data))
-	}
+	server := forkingUDP.start(t, newUpperDatagram)
+	server.MaxPacketSize = 1 << 16
+	data := strings.Repeat("spam", 15000) // more than a pipe takes on some systems
+	c := forkingUDP.connect(t, server)
+	c.send(data)
+	check(t, server.HandleRequest())
+	c.want(strings.ToUpper(data))
 }
 
 func TestServeForked(t *testing.T) {
-	out, err := testkit.Itself(t, notForkedEnv+"=1").CombinedOutput()
-	const want = "socketserver.server: the main function has not called ServeForked: invalid argument"
-	if text := strings.TrimSpace(string(out)); err != nil || text != want {
-		t.Errorf("the program says %.300q, %v, want %q", text, err, want)
+	const upper = "github.com/pyselect/pyselect/socketserver_test.upper"
+	for given, want := range map[string]string{
+		"nothing": "the main function has not called ServeForked",
+		"others":  "ServeForked was given handlers of type " + upper + " 0 times, want once",
+		"twice":   "ServeForked was given handlers of type " + upper + " 2 times, want once",
+	} {
+		out, err := testkit.Itself(t, forkableEnv+"="+given).CombinedOutput()
+		if text := strings.TrimSpace(string(out)); err != nil || text != "socketserver.server: "+want+": invalid argument" {
+			t.Errorf("with %s, the program says %.300q, %v, want %q", given, text, err, want)
+		}
 	}
 }
 
 // What a process says that has to handle a request, and has failed.
 func TestForkedFails(t *testing.T) {
-	for name, test := range map[string]struct {
-		newHandler func() socketserver.RequestHandler
-		want       string
-	}{
-		"handler":         {newBad, "exception occurred during processing of request from %v: first byte is e\n"},
-		"unknown handler": {handler(nil), "socketserver: ServeForked has no handler of type *socketserver_test.handle\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			testkit.NoLeaks(t)
-			r, w, err := os.Pipe()
-			check(t, err)
-			defer r.Close()
-			stderr := os.Stderr
-			os.Stderr = w
-			defer func() { os.Stderr = stderr }()
-			server := forkingTCP.start(t, test.newHandler)
-			c := forkingTCP.connect(t, server)
-			name, err := c.Getsockname()
-			check(t, err)
-			c.send("e")
+	testkit.NoLeaks(t)
+	r, w, err := os.Pipe()
+	check(t, err)
+	defer r.Close()
+	stderr := os.Stderr
+	os.Stderr = w
+	defer func() { os.Stderr = stderr }()
+	server := forkingTCP.start(t, newBad)
+	c := forkingTCP.connect(t, server)
+	name, err := c.Getsockname()
+	check(t, err)
+	c.send("e")
+	check(t, server.HandleRequest())
+	check(t, w.Close())
+	said, err := io.ReadAll(r)
+	want := fmt.Sprintf("exception occurred during processing of request from %v: first byte is e\n", name)
+	if !strings.HasSuffix(string(said), want) || err != nil {
+		t.Errorf("the process says %q, %v, want %q", said, err, want)
+	}
+}
+
+// A nosy handler tells its client what it knows of the server.
+type nosy struct {
+	socketserver.StreamRequestHandler
+}
+
+func newNosy() socketserver.RequestHandler { return &nosy{} }
+
+func (h *nosy) Handle() error {
+	_, err := h.Server.Fileno()
+	h.Server.Shutdown()
+	_, werr := fmt.Fprintln(h.Wfile, h.Server.ServerAddress(), errors.Is(err, os.ErrClosed),
+		errors.Is(h.Server.HandleRequest(), os.ErrClosed), errors.Is(h.Server.ServeForever(0), os.ErrClosed), h.Server.ServerClose())
+	return werr
+}
+
+// The server of a handler in a process of its own is a closed one.
+func TestForkedServer(t *testing.T) {
+	testkit.NoLeaks(t)
+	server := forkingTCP.start(t, newNosy)
+	c := forkingTCP.connect(t, server)
+	check(t, server.HandleRequest())
+	c.want(fmt.Sprintln(server.ServerAddress(), true, true, true, nil))
+}
+
+// A Shutdown that no ServeForever has met yet is none of HandleRequest.
+func TestHandleRequestAfterShutdown(t *testing.T) {
+	for _, k := range []kind{sequentialTCP, forkingTCP} {
+		testkit.NoLeaks(t)
+		server := k.start(t, newUpper)
+		server.Shutdown()
+		for range 5 {
+			c := k.connect(t, server)
+			c.send("spam\n")
+			check(t, c.Shutdown(socket.SHUT_WR))
 			check(t, server.HandleRequest())
-			check(t, w.Close())
-			said, err := io.ReadAll(r)
-			want := strings.ReplaceAll(test.want, "%v", name.String())
-			if !strings.HasSuffix(string(said), want) || err != nil {
-				t.Errorf("the process says %q, %v, want %q", said, err, want)
+			c.want("SPAM\n")
+		}
+	}
+}
+
+// Whoever waits for the same server, Shutdown ends ServeForever.
+func TestShutdownBesideHandleRequest(t *testing.T) {
+	testkit.NoLeaks(t)
+	for range 20 {
+		server := threadingTCP.start(t, newUpper)
+		waiting := testkit.Go(t, func() { wantError(t, server.HandleRequest(), os.ErrClosed) }).Blocked()
+		serving := testkit.Go(t, func() { check(t, server.ServeForever(pyselect.Forever)) }).Blocked()
+		server.Shutdown()
+		serving.Wait()
+		check(t, server.ServerClose())
+		waiting.Wait()
+	}
+}
+
+// After ServerClose, no handler runs.
+func TestServerCloseWaits(t *testing.T) {
+	for _, k := range []kind{sequentialTCP, threadingTCP} {
+		testkit.NoLeaks(t)
+		for range 200 {
+			var handling atomic.Bool
+			server := k.start(t, handler(func(*handle) error {
+				handling.Store(true)
+				runtime.Gosched()
+				handling.Store(false)
+				return nil
+			}))
+			served := make(chan error, 1)
+			go func() { served <- server.ServeForever(time.Hour) }()
+			c := k.connect(t, server)
+			check(t, server.ServerClose())
+			if handling.Load() {
+				t.Fatalf("%s: a handler runs after ServerClose", k.name)
 			}
+			if err := <-served; err != nil && !errors.Is(err, os.ErrClosed) { // before it has begun
+				t.Fatal(err)
+			}
+			check(t, c.Close())
+		}
+	}
+}
+
+// A panic of what a server calls for a request ends that request only.
+func TestPanics(t *testing.T) {
+	for name, panicking := range map[string]func(*socketserver.Server){
+		"NewHandler": func(s *socketserver.Server) {
+			s.NewHandler = func() socketserver.RequestHandler { panic("no handler") }
+		},
+		"FinishRequest": func(s *socketserver.Server) { s.Hooks = panicked{s.Hooks.(*record)} },
+	} {
+		for _, k := range []kind{sequentialTCP, threadingTCP} {
+			t.Run(name+" "+k.name, func(t *testing.T) {
+				testkit.NoLeaks(t)
+				server := k.start(t, newUpper)
+				r := recorded(server)
+				panicking(server)
+				c := k.connect(t, server)
+				name, err := c.Getsockname()
+				check(t, err)
+				check(t, server.HandleRequest())
+				c.want("")
+				r.want(t, fmt.Sprintf("error of %v: panic: no handler", name), "close", "shutdown")
+			})
+		}
+	}
+}
+
+type panicked struct{ *record }
+
+func (panicked) FinishRequest(socketserver.Request, net.Addr) error { panic("no handler") }
+
+// What a client has not read yet makes the answers of a datagram server wait.
+func TestDatagramAnswersWait(t *testing.T) {
+	const answers = 2000
+	for _, k := range kinds {
+		if k.typ != socket.SOCK_DGRAM || !strings.Contains(k.name, "Unix") || strings.Contains(k.name, "forking") {
+			continue
+		}
+		t.Run(k.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			server := k.start(t, func() socketserver.RequestHandler { return &chatty{answers: answers} })
+			recorded(server)
+			shutdown := serve(t, server)
+			c := k.connect(t, server)
+			c.send("spam")
+			for range answers {
+				c.want("eggs")
+			}
+			shutdown()
 		})
+	}
+}
+
+// A chatty handler has several answers to a datagram.
+type chatty struct {
+	socketserver.BaseRequestHandler
+	answers int
+}
+
+func (h *chatty) Handle() error {
+	for range h.answers {
+		if _, err := h.Request.Sendto([]byte("eggs"), h.ClientAddress); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HandleError is silent about a client that has gone, and not about others who have.
+func TestWhoHasGone(t *testing.T) {
+	testkit.NoLeaks(t)
+	var logged bytes.Buffer
+	log.SetOutput(&logged)
+	defer log.SetOutput(os.Stderr)
+	for _, test := range []struct {
+		err    error
+		silent bool
+	}{
+		{io.EOF, true},
+		{&pyselect.OpError{Op: "socket.recv", Fd: 1000, Err: socket.ErrConnectionReset}, false},
+		{socket.ErrConnectionRefused, false},
+	} {
+		logged.Reset()
+		server := sequentialTCP.start(t, handler(func(*handle) error { return test.err }))
+		c := sequentialTCP.connect(t, server)
+		check(t, server.HandleRequest())
+		c.want("")
+		if silent := logged.Len() == 0; silent != test.silent {
+			t.Errorf("of %v was logged %q", test.err, &logged)
+		}
+	}
+}
+
+func TestBufferSizes(t *testing.T) {
+	testkit.NoLeaks(t)
+	server := sequentialTCP.start(t, func() socketserver.RequestHandler {
+		h := &handle{}
+		h.Rbufsize, h.Wbufsize = -1, -1
+		h.f = func(h *handle) error {
+			if w := h.Wfile.(*bufio.Writer); h.Rfile.Size() != 8192 || w.Size() != 8192 {
+				t.Errorf("buffers have %d and %d bytes", h.Rfile.Size(), w.Size())
+			}
+			return nil
+		}
+		return h
+	})
+	sequentialTCP.connect(t, server)
+	check(t, server.HandleRequest())
+}
+
+// A duplicate of the request's socket ends with it.
+func TestEndRequestsOfNetConn(t *testing.T) {
+	testkit.NotOnWine(t, "NetConn does not work")
+	testkit.NoLeaks(t)
+	server := threadingTCP.start(t, handler(func(h *handle) error {
+		conn, err := h.Request.NetConn()
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		buf := make([]byte, 10)
+		for {
+			n, err := conn.Read(buf)
+			if err == nil {
+				_, err = conn.Write(buf[:n])
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}))
+	c := threadingTCP.connect(t, server)
+	check(t, server.HandleRequest())
+	c.send("spam")
+	c.want("spam")
+	server.EndRequests()
+	c.want("")
+	check(t, server.ServerClose())
+}
+
+type nothing struct{ *socketserver.Server }
+
+func (nothing) GetRequest() (request socketserver.Request, clientAddress net.Addr, err error) { return }
+
+func TestGetRequestReturnsNothing(t *testing.T) {
+	testkit.NoLeaks(t)
+	var logged bytes.Buffer
+	log.SetOutput(&logged)
+	defer log.SetOutput(os.Stderr)
+	server := sequentialTCP.start(t, newUpper)
+	server.Hooks = nothing{server}
+	sequentialTCP.connect(t, server)
+	check(t, server.HandleRequest())
+	if want := "socketserver.handle_request: GetRequest has returned no socket: invalid argument\n"; !strings.HasSuffix(logged.String(), want) {
+		t.Errorf("logged is %q, want %q", &logged, want)
 	}
 }
