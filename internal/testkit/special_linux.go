@@ -107,6 +107,15 @@ var Specials = []struct {
 		}
 		return Special{Fd: fd, Events: unix.POLLPRI | unix.POLLERR, Cause: func() { unix.Sethostname(same) }, Reset: func() { asked(fd) }}
 	}},
+	{"attribute", func(t testing.TB) Special {
+		group := Cgroup(t)
+		fd := opened(t)(unix.Open(filepath.Join(group, "cgroup.events"), unix.O_RDONLY|unix.O_CLOEXEC, 0))
+		frozen := 0
+		return Special{Fd: fd, Events: unix.POLLPRI | unix.POLLERR, Cause: func() {
+			frozen ^= 1
+			Check(t, os.WriteFile(filepath.Join(group, "cgroup.freeze"), fmt.Append(nil, frozen), 0))
+		}, Reset: func() { unix.Pread(fd, make([]byte, 100), 0) }}
+	}},
 	{"perf event", func(t testing.TB) Special {
 		attr := unix.PerfEventAttr{
 			Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_PAGE_FAULTS,
@@ -178,6 +187,23 @@ var Specials = []struct {
 		f := OpenOnce(t)
 		return Special{Fd: f.Fd, Events: unix.POLLIN, Cause: f.Cause, Reset: func() { f.ready.Store(false) }}
 	}},
+}
+
+// Cgroup returns the directory of a control group without processes, which is removed at the end of the test.
+func Cgroup(t testing.TB) string {
+	root, err := os.MkdirTemp("", "pyselect")
+	Check(t, err)
+	t.Cleanup(func() { os.Remove(root) }) // alone: below it are the system's control groups as long as they are mounted
+	if err := unix.Mount("none", root, "cgroup2", 0, ""); err != nil {
+		t.Skipf("control groups cannot be mounted: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(root, unix.MNT_DETACH) })
+	group, err := os.MkdirTemp(root, "pyselect")
+	if err != nil {
+		t.Skipf("no control group can be made: %v", err)
+	}
+	t.Cleanup(func() { os.Remove(group) })
+	return group
 }
 
 // opened checks what opens a descriptor, which is closed at the end of the test.
