@@ -57,9 +57,15 @@ func Start(t testing.TB, args ...string) *Program {
 // StartWith starts the program under test, and lets it have so many descriptors.
 func StartWith(t testing.TB, fds int, args ...string) *Program {
 	t.Helper()
+	return start(t, Command(t, fds, args...))
+}
+
+// Command returns the program under test, which may have so many descriptors and is yet to start.
+func Command(t testing.TB, fds int, args ...string) *exec.Cmd {
+	t.Helper()
 	cmd := testkit.Itself(t, fmt.Sprintf("%s=%d", fdsEnv, fds), args...)
 	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
-	return start(t, cmd)
+	return cmd
 }
 
 // Run starts another program, or skips the test if it is not installed.
