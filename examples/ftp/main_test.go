@@ -124,7 +124,7 @@ func refused(t *testing.T, c net.Conn) {
 // Transfers of all sizes, one after the other on one connection.
 func TestTransfers(t *testing.T) {
 	dir := testkit.TempDir(t)
-	server, addr := start(t, dir)
+	server, addr := start(t, dir, "-overwrite")
 	c := progtest.Dial(t, addr)
 	for _, size := range []int{0, 1, 1023, 1024, 1025, 300_000, 0} {
 		data := progtest.Random(size)
@@ -139,7 +139,7 @@ func TestTransfers(t *testing.T) {
 // However TCP cuts the messages.
 func TestCuts(t *testing.T) {
 	dir := testkit.TempDir(t)
-	server, addr := start(t, dir)
+	server, addr := start(t, dir, "-overwrite")
 	c := progtest.Dial(t, addr)
 	for _, b := range "put|by bytes|" {
 		_, err := io.WriteString(c, string(b))
@@ -152,22 +152,87 @@ func TestCuts(t *testing.T) {
 	}
 	check(t, fetch(c, "by bytes", []byte("hello")))
 
-	check(t, say(c, "put|at once|5hello", "OK"))
-	check(t, fetch(c, "at once", []byte("hello")))
-	check(t, say(c, "get|at once|0next", "YES|5hello"))
-	check(t, say(c, "put|a|1xput|b|2yzput|c|0get|c|0get|missing|0", "OKOKOKYES|0NO|0"))
+	check(t, say(c, "put|a|1\nxput|b|2\r\nyzput|c|0\nget|c|0\nget|missing|0", "OKOKOKYES|0NO|0"))
 	check(t, fetch(c, "a", []byte("x")))
 	check(t, fetch(c, "b", []byte("yz")))
-	check(t, say(c, "put|x|5hello"+strings.Repeat("put|y|0", 2000), "OK"+strings.Repeat("OK", 2000)))
+	check(t, say(c, "get|a|0\nnext", "YES|1x"))
+	check(t, say(c, "put|x|5\nhello"+strings.Repeat("put|y|0\n", 100), "OK"+strings.Repeat("OK", 100)))
+	check(t, fetch(c, "x", []byte("hello")))
 
 	check(t, say(c, "get|by bytes|0", "YES|5"))
 	check(t, say(c, strings.Repeat("m", 1024), "hello"))
 	server.Stop(t, os.Interrupt)
 }
 
+// As many OKs as one recv returns are as many messages, wherever they are cut.
+func TestManyMessages(t *testing.T) {
+	dir := testkit.TempDir(t)
+	data := progtest.Random(600*pieceSize + 1)
+	write(t, dir, "file", data)
+	server, addr := start(t, dir)
+	c := progtest.Dial(t, addr)
+	check(t, say(c, "get|file|0", fmt.Sprintf("YES|%d", len(data))))
+	rest := data
+	for _, step := range []struct {
+		messages string
+		n        int
+	}{{"OK", 1}, {"OKOKOK", 3}, {"O", 1}, {"KOKO", 2}, {"K", 0}, {"next", 1}, {"OOKOK", 1}, {strings.Repeat("OK", 500), 500}} {
+		check(t, say(c, step.messages, string(rest[:step.n*pieceSize])))
+		rest = rest[step.n*pieceSize:]
+	}
+	check(t, say(c, "second_active", string(rest)))
+
+	check(t, say(c, "get|file|1", fmt.Sprintf("YES|%d", len(data))))
+	check(t, say(c, "OK", string(data)))
+	server.Stop(t, os.Interrupt)
+}
+
+func TestCountMessages(t *testing.T) {
+	for _, test := range []struct {
+		data      string
+		afterHalf bool
+		n         int64
+		half      bool
+	}{
+		{"OK", false, 1, false}, {"O", false, 1, true}, {"OKO", false, 2, true}, {"OKOK", false, 2, false},
+		{"K", true, 0, false}, {"KO", true, 1, true}, {"KOK", true, 1, false}, {"OK", true, 1, false},
+		{"K", false, 1, false}, {"OKK", false, 1, false}, {"next", true, 1, false}, {"\n", false, 1, false},
+	} {
+		if n, half := countMessages([]byte(test.data), test.afterHalf); n != test.n || half != test.half {
+			t.Errorf("%q after half of one: %t: %d, %t, want %d, %t", test.data, test.afterHalf, n, half, test.n, test.half)
+		}
+	}
+}
+
+// Messages that come after a download are not the next command.
+func TestTooManyMessages(t *testing.T) {
+	server, addr := start(t, testkit.TempDir(t))
+	c := progtest.Dial(t, addr)
+	check(t, upload(c, "empty", nil))
+	check(t, upload(c, "file", []byte("data")))
+	for _, message := range []string{"OK", "next", "second_active", "p", "get", "K"} {
+		check(t, say(c, "get|empty|0", "YES|0"))
+		check(t, say(c, message, ""))
+		check(t, fetch(c, "file", []byte("data")))
+		for range 50 {
+			check(t, say(c, message, ""))
+		}
+		check(t, say(c, message+"get|file|0", "YES|4"))
+		check(t, say(c, message+message, "data"))
+	}
+	check(t, say(c, "OKOK", ""))
+	check(t, upload(c, "another", []byte("data")))
+	check(t, fetch(c, "another", []byte("data")))
+	sent := progtest.Send(c, bytes.Repeat([]byte("OK"), 4096), func() error { return nil }) // more than there can be
+	refused(t, c)
+	c.Close()
+	<-sent
+	server.Stop(t, os.Interrupt)
+}
+
 // As people who type a command send the end of the line with it, this is no data, and no message.
 func TestLines(t *testing.T) {
-	server, addr := start(t, testkit.TempDir(t))
+	server, addr := start(t, testkit.TempDir(t), "-overwrite")
 	c := progtest.Dial(t, addr)
 	for _, eol := range []string{"\n", "\r\n"} {
 		check(t, say(c, "put|a|3"+eol, "OK"))
@@ -190,11 +255,10 @@ func TestNames(t *testing.T) {
 	write(t, outside, "secret", []byte("secret"))
 	check(t, os.Mkdir(filepath.Join(dir, "sub"), 0o777))
 	server, addr := start(t, dir)
-	write(t, dir, ".ftp-half", []byte("half a file"))
 	c := progtest.Dial(t, addr)
 	for _, name := range []string{
 		"", ".", "..", "../secret", "./file", "sub/file", "/etc/passwd", filepath.Join(outside, "secret"), `..\secret`,
-		"secret\x00", "\x00", "a\nb", ".ftp-half",
+		"secret\x00", "\x00", "a\nb",
 	} {
 		check(t, say(c, "get|"+name+"|0", "NO|0"))
 		c := progtest.Dial(t, addr)
@@ -220,14 +284,18 @@ func TestNames(t *testing.T) {
 	server.Stop(t, os.Interrupt)
 }
 
+// What is no command closes the connection, and changes nothing: a size is digits and nothing else.
 func TestGarbage(t *testing.T) {
 	dir := testkit.TempDir(t)
-	server, addr := start(t, dir)
+	old := []byte("old")
+	write(t, dir, "file", old)
+	server, addr := start(t, dir, "-overwrite")
 	for _, head := range []string{
 		"put|file|-1", "put|file|+1", "put|file|x", "put|file|1099511627777", "put|file|99999999999999999999", "put|file||",
+		"put|file|1e9", "put|file|0x10", "put|file|3,000", "put|file|1.5", "put|file|1 ", "put|file| 1", "put|file|1_0",
+		"put|file|5hello", "get|file|0next", "get|file|0x10",
 		"put||1", "put|a|b|1", "get|file|-", "get|file|99999999999999999999", "delete|file|0", "PUT|file|1", "putt", "hello", "\n", "|",
-		"GET / HTTP/1.1\r\n\r\n", "put|" + strings.Repeat("x", maxHead),
-		"put|" + strings.Repeat("x", maxHead-6) + "|1", string(progtest.Random(10 << 20)),
+		"GET / HTTP/1.1\r\n\r\n", "put|" + strings.Repeat("x", maxHead), string(progtest.Random(10 << 20)),
 	} {
 		c := progtest.Dial(t, addr)
 		sent := progtest.Send(c, []byte(head), func() error { return nil })
@@ -235,7 +303,7 @@ func TestGarbage(t *testing.T) {
 		c.Close() // Wine does not always end a Write whose peer has gone
 		<-sent
 	}
-	holds(t, dir, "", nil)
+	holds(t, dir, "file", old)
 	server.Stop(t, os.Interrupt)
 }
 
@@ -255,7 +323,7 @@ func TestBrokenUploads(t *testing.T) {
 			dir := testkit.TempDir(t)
 			old := []byte("old")
 			write(t, dir, "file", old)
-			server, addr := start(t, dir, "-timeout", "100ms")
+			server, addr := start(t, dir, "-overwrite", "-timeout", "100ms")
 			c := progtest.Dial(t, addr)
 			check(t, say(c, "put|file|1000000", "OK"))
 			_, err := c.Write(progtest.Random(100_000))
@@ -274,55 +342,80 @@ func TestBrokenUploads(t *testing.T) {
 	}
 }
 
-// What is left of a server that was killed goes when the next one starts, and nothing else.
+// A server removes nothing when it starts, whatever the name: what a killed one has left may be the user's.
 func TestKilled(t *testing.T) {
-	testkit.NotOnWine(t, removesNone)
 	dir := testkit.TempDir(t)
-	sub := filepath.Join(dir, ".ftp-sub")
-	check(t, os.Mkdir(sub, 0o777))
-	write(t, sub, ".ftp-file", []byte("data"))
-	write(t, dir, "a.ftp-file", []byte("data"))
+	write(t, dir, ".ftp-notes", []byte("data"))
+	write(t, dir, ".ftp-"+strings.Repeat("A", 26), []byte("data"))
 	server, addr := start(t, dir)
 	c := progtest.Dial(t, addr)
 	check(t, say(c, "put|file|10", "OK"))
 	server.Process.Kill()
 	server.Wait()
-	files := func() int {
-		entries, err := os.ReadDir(dir)
-		check(t, err)
-		return len(entries)
+	server, addr = start(t, dir)
+	c = progtest.Dial(t, addr)
+	check(t, upload(c, "file", []byte("complete")))
+	check(t, fetch(c, "file", []byte("complete")))
+	check(t, fetch(c, ".ftp-notes", []byte("data")))
+	entries, err := os.ReadDir(dir)
+	check(t, err)
+	if len(entries) != 4 {
+		t.Errorf("there are %v, want two files of the user, one that was uploaded and half of one", entries)
 	}
-	if n := files(); n != 3 {
-		t.Fatalf("with the file that is not complete, there are %d", n)
-	}
-	server, _ = start(t, dir)
-	if n := files(); n != 2 {
-		t.Errorf("without the file that is not complete, there are %d", n)
-	}
-	holds(t, sub, ".ftp-file", []byte("data"))
 	server.Stop(t, os.Interrupt)
 }
 
-// What the server cannot do looks like no success.
+// What cannot be uploaded is refused before it comes: the connection ends in the place of the OK.
+func TestRefusedUploads(t *testing.T) {
+	dir := testkit.TempDir(t)
+	tooLong := strings.Repeat("x", 300)
+	write(t, dir, "file", []byte("old"))
+	check(t, os.Mkdir(filepath.Join(dir, "sub"), 0o777))
+	for _, test := range []struct{ name, why, flag string }{
+		{"file", "file exists, and there is no -overwrite", "-v"},
+		{"sub", "sub is a directory", "-v"},
+		{"sub", "sub is a directory", "-overwrite"},
+		{tooLong, "", "-v"},
+		{tooLong, "", "-overwrite"},
+	} {
+		if test.name == tooLong && testkit.OnWine() {
+			continue // which says that there is no such file
+		}
+		server, addr := start(t, dir, test.flag)
+		c := progtest.Dial(t, addr)
+		_, err := fmt.Fprintf(c, "put|%s|4", test.name)
+		check(t, err)
+		refused(t, c)
+		server.Signal(t, os.Interrupt)
+		status, _, stderr := server.End(t)
+		line := fmt.Sprintf("ftp: %v: put refused: %s", c.LocalAddr(), test.why)
+		if logged := strings.Contains(stderr, line); status != 0 || logged != (test.flag == "-v") || !logged && stderr != "" {
+			t.Errorf("%.10s, %s: status %d, stderr %q, want %q", test.name, test.flag, status, stderr, line)
+		}
+	}
+	check(t, os.Remove(filepath.Join(dir, "sub")))
+	holds(t, dir, "file", []byte("old"))
+}
+
+// What goes wrong at the end of an upload looks like no success, and nobody's file is replaced.
 func TestFailedUpload(t *testing.T) {
 	dir := testkit.TempDir(t)
-	check(t, os.Mkdir(filepath.Join(dir, "sub"), 0o777))
 	server, addr := start(t, dir)
 	c := progtest.Dial(t, addr)
-	check(t, upload(c, "sub", []byte("data")))
+	check(t, say(c, "put|file|4", "OK"))
+	write(t, dir, "file", []byte("somebody else's"))
+	_, err := io.WriteString(c, "data")
+	check(t, err)
 	c.CloseWrite()
 	if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, socket.ErrConnectionReset) {
 		t.Errorf("after the upload: %d, %v, want %v", n, err, socket.ErrConnectionReset)
 	}
-	if line, err := server.Stderr.ReadString('\n'); !strings.HasPrefix(line, "ftp: rename") {
+	if line, err := server.Stderr.ReadString('\n'); !strings.HasPrefix(line, fmt.Sprintf("ftp: %v: openat file: ", c.LocalAddr())) {
 		t.Errorf("the server complains %q, %v", line, err)
 	}
 	server.Stop(t, os.Interrupt)
 	testkit.NotOnWine(t, removesNone)
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
-		t.Errorf("the directory has %v, %v", entries, err)
-	}
+	holds(t, dir, "file", []byte("somebody else's"))
 }
 
 func TestTruncatedDownload(t *testing.T) {
@@ -335,21 +428,29 @@ func TestTruncatedDownload(t *testing.T) {
 	check(t, say(c, "next", string(progtest.Random(1024))))
 	_, err := io.WriteString(c, "next")
 	check(t, err)
-	refused(t, c)
-	if line, err := server.Stderr.ReadString('\n'); !strings.HasSuffix(line, "file: unexpected EOF\n") {
-		t.Errorf("the server complains %q, %v", line, err)
+	if n, err := io.Copy(io.Discard, c); n > 1500-1024 || err != nil && !errors.Is(err, socket.ErrConnectionReset) {
+		t.Errorf("instead of the end came %d bytes, %v", n, err)
+	}
+	want := fmt.Sprintf("ftp: %v: file: unexpected EOF\n", c.LocalAddr())
+	if line, err := server.Stderr.ReadString('\n'); line != want {
+		t.Errorf("the server complains %q, want %q: %v", line, want, err)
 	}
 	server.Stop(t, os.Interrupt)
 }
 
+// A client that stalls is closed. One that is between two commands may be somebody who thinks.
 func TestIdle(t *testing.T) {
 	const timeout = 300 * time.Millisecond
 	dir := testkit.TempDir(t)
 	write(t, dir, "file", progtest.Random(2000))
+	write(t, dir, "small", []byte("data"))
 	server, addr := start(t, dir, "-timeout", timeout.String())
+	thinker := progtest.Dial(t, addr)
+	check(t, fetch(thinker, "small", []byte("data")))
+	check(t, say(thinker, "OK", "")) // which is too many
 	begin := time.Now()
 	var conns []net.Conn
-	for _, request := range []string{"", "put|file|", "put|file|10", "get|file|0"} {
+	for _, request := range []string{"p", "put|file|", "put|another|10", "get|file|0"} {
 		c := progtest.Dial(t, addr)
 		_, err := io.WriteString(c, request)
 		check(t, err)
@@ -363,17 +464,25 @@ func TestIdle(t *testing.T) {
 			t.Errorf("closed after %v", d)
 		}
 	}
+	check(t, fetch(thinker, "small", []byte("data")))
 	server.Stop(t, os.Interrupt)
 }
 
-func TestNoTimeout(t *testing.T) {
-	server, addr := start(t, testkit.TempDir(t), "-timeout", "0")
-	c := progtest.Dial(t, addr)
-	check(t, upload(c, "file", []byte("data")))
-	time.Sleep(tick) // until the server looks for connections that are idle, at the latest after the next answer
-	for range 2 {
-		check(t, fetch(c, "file", []byte("data")))
+// When there is no room for others, whoever is idle has to go.
+func TestIdleWhenFull(t *testing.T) {
+	testkit.NotOn(t, "windows", "limit of open descriptors")
+	const timeout = 300 * time.Millisecond
+	dir := testkit.TempDir(t)
+	write(t, dir, "file", []byte("data"))
+	server, addr := startWith(t, ownDescriptors+2, dir, "-timeout", timeout.String())
+	begin := time.Now()
+	thinker := progtest.Dial(t, addr)
+	check(t, fetch(thinker, "file", []byte("data")))
+	check(t, fetch(progtest.Dial(t, addr), "file", []byte("data")))
+	if d := time.Since(begin); d < timeout {
+		t.Errorf("closed after %v", d)
 	}
+	refused(t, thinker)
 	server.Stop(t, os.Interrupt)
 }
 
@@ -426,7 +535,7 @@ func TestStalledClients(t *testing.T) {
 	dir := testkit.TempDir(t)
 	data := progtest.Random(64 << 20)
 	write(t, dir, "big", data)
-	server, addr := start(t, dir)
+	server, addr := start(t, dir, "-overwrite")
 	other := progtest.Dial(t, addr)
 	var greedy net.Conn
 	asked := 0 // pieces, at least
@@ -485,7 +594,7 @@ func TestConcurrent(t *testing.T) {
 	dir := testkit.TempDir(t)
 	common := progtest.Random(50_000)
 	write(t, dir, "common", common)
-	server, addr := start(t, dir)
+	server, addr := start(t, dir, "-overwrite")
 	stalled := progtest.Dial(t, addr)
 	check(t, say(stalled, "put|stalled|10", "OK"))
 	var conns [clients]*net.TCPConn
@@ -543,7 +652,7 @@ func TestManyClients(t *testing.T) {
 // More clients than the server can have wait until others are gone. All of those that it has can open files.
 func TestMoreClientsThanDescriptors(t *testing.T) {
 	dir := testkit.TempDir(t)
-	server, addr := startWith(t, fewFds, dir)
+	server, addr := startWith(t, fewFds, dir, "-overwrite")
 	var conns [30]*net.TCPConn
 	for i := range conns {
 		conns[i] = progtest.Dial(t, addr)
@@ -574,231 +683,22 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// The client against the server.
-func TestClient(t *testing.T) {
-	here, there, back := testkit.TempDir(t), testkit.TempDir(t), testkit.TempDir(t)
-	server, addr := start(t, there)
-	for size, steps := range map[int]int{0: 1, 10: 2, 1000: 2, 1_000_000: 11} {
-		data := progtest.Random(size)
-		write(t, here, "file", data)
-		for _, args := range [][]string{
-			{"put", "-connect", addr, filepath.Join(here, "file")},
-			{"get", "-connect", addr, "-dir", back, "file"},
-		} {
-			status, stdout, stderr := progtest.Start(t, args...).End(t)
-			last := fmt.Sprintf("file: %d of %d bytes\n", size, size)
-			if status != 0 || stdout != "" || !strings.HasSuffix(stderr, last) || strings.Count(stderr, "\n") > steps {
-				t.Errorf("%s of %d bytes: status %d, stdout %q, stderr %q", args[0], size, status, stdout, stderr)
-			}
-		}
-		holds(t, there, "file", data)
-		holds(t, back, "file", data)
-	}
-	server.Stop(t, os.Interrupt)
-}
-
-// A client that fails says so, and leaves nothing behind.
-func TestClientFails(t *testing.T) {
-	data := []byte("some bytes")
-	answer := func(c net.Conn, request, answer string) {
-		io.ReadFull(c, make([]byte, len(request)))
-		io.WriteString(c, answer)
-	}
-	const putRequest, getRequest = "put|file|10", "get|file|0"
-	for _, test := range []struct {
-		name, command, stderr string
-		serve                 func(client *progtest.Program, c *net.TCPConn)
-	}{
-		{"refused", "put", "file: unexpected EOF\n", func(_ *progtest.Program, c *net.TCPConn) { answer(c, putRequest, "") }},
-		{"no", "put", "file: the answer is \"ON\"\n", func(_ *progtest.Program, c *net.TCPConn) { answer(c, putRequest, "ON") }},
-		{"reset", "put", socket.ErrConnectionReset.Error() + "\n", func(_ *progtest.Program, c *net.TCPConn) {
-			answer(c, putRequest, "OK")
-			answer(c, "some byte", "")
-			c.SetLinger(0)
-		}},
-		{"interrupted", "put", "interrupt signal received\n", func(client *progtest.Program, c *net.TCPConn) {
-			answer(c, putRequest, "O")
-			client.Signal(t, os.Interrupt)
-			io.Copy(io.Discard, c)
-		}},
-		{"missing", "get", "file: the server has no such file\n", func(_ *progtest.Program, c *net.TCPConn) { answer(c, getRequest, "NO|0") }},
-		{"garbage", "get", "file: the answer is \"YES|x\"\n", func(_ *progtest.Program, c *net.TCPConn) { answer(c, getRequest, "YES|x") }},
-		{"negative", "get", "file: the answer is \"YES|-1\"\n", func(_ *progtest.Program, c *net.TCPConn) { answer(c, getRequest, "YES|-1") }},
-		{"silent", "get", "unexpected EOF\n", func(_ *progtest.Program, c *net.TCPConn) { answer(c, getRequest, "") }},
-		{"broken", "get", "unexpected EOF\n", func(_ *progtest.Program, c *net.TCPConn) {
-			answer(c, getRequest, "YES|10")
-			answer(c, "OK", "some")
-		}},
-		{"interrupted", "get", "interrupt signal received\n", func(client *progtest.Program, c *net.TCPConn) {
-			answer(c, getRequest, "YES|10")
-			answer(c, "OK", "some")
-			client.Signal(t, os.Interrupt)
-			io.Copy(io.Discard, c)
-		}},
+// With -v, the server says who comes, who goes and what is transferred.
+func TestVerbose(t *testing.T) {
+	server, addr := start(t, testkit.TempDir(t), "-v")
+	c := progtest.Dial(t, addr)
+	check(t, upload(c, "file", []byte("data")))
+	check(t, fetch(c, "file", []byte("data")))
+	check(t, say(c, "get|missing|0", "NO|0"))
+	c.CloseWrite()
+	io.Copy(io.Discard, c)
+	server.Signal(t, os.Interrupt)
+	_, _, stderr := server.End(t)
+	for _, what := range []string{
+		"connected", "put file: 4 bytes", "get file: 4 bytes", `get "missing": `, "the client has gone; closed",
 	} {
-		t.Run(test.command+" "+test.name, func(t *testing.T) {
-			if test.name == "reset" {
-				testkit.NotOnWine(t, "a reset looks like the end")
-			}
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			check(t, err)
-			defer listener.Close()
-			here, back := testkit.TempDir(t), testkit.TempDir(t)
-			write(t, here, "file", data)
-			args := []string{"put", "-connect", listener.Addr().String(), filepath.Join(here, "file")}
-			if test.command == "get" {
-				args = []string{"get", "-connect", listener.Addr().String(), "-dir", back, "file"}
-			}
-			client := progtest.Start(t, args...)
-			c, err := listener.Accept()
-			check(t, err)
-			test.serve(client, c.(*net.TCPConn))
-			c.Close()
-			if status, _, stderr := client.End(t); status != 1 || !strings.HasSuffix(stderr, test.stderr) {
-				t.Errorf("status %d, stderr %q", status, stderr)
-			}
-			if test.command == "get" && (test.name == "broken" || test.name == "interrupted") {
-				testkit.NotOnWine(t, removesNone)
-			}
-			holds(t, back, "", nil)
-		})
-	}
-}
-
-func TestUsage(t *testing.T) {
-	dir := testkit.TempDir(t)
-	_, openFails := os.OpenRoot("/nowhere")
-	_, statFails := os.Stat("/nowhere")
-	for _, test := range []struct {
-		args, stderr string
-		status       int
-	}{
-		{"", "usage: ftp serve", 2},
-		{"delete file", "usage: ftp serve", 2},
-		{"serve more", "ftp: 1 arguments, want 0\nusage: ", 2},
-		{"put", "ftp: 0 arguments, want 1\nusage: ", 2},
-		{"get a b", "ftp: 2 arguments, want 1\nusage: ", 2},
-		{"serve -connect x", "flag provided but not defined: -connect\nusage: ", 2},
-		{"serve -listen nowhere", "ftp: socket.create_server: ", 1},
-		{"serve -listen 127.0.0.1:0 -dir /nowhere", fmt.Sprintf("ftp: %v\n", openFails), 1},
-		{"put -connect nowhere /nowhere", fmt.Sprintf("ftp: %v\n", statFails), 1},
-		{"put -connect nowhere /", fmt.Sprintf("ftp: %q is no name that can be uploaded\n", filepath.Base("/")), 1},
-		{"put -connect nowhere " + dir, "ftp: " + dir + " is no regular file\n", 1},
-		{"get -connect nowhere file", "ftp: dial tcp: ", 1},
-	} {
-		status, stdout, stderr := progtest.Start(t, strings.Fields(test.args)...).End(t)
-		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {
-			t.Errorf("%s: status %d, stdout %q, stderr %q", test.args, status, stdout, stderr)
+		if !strings.Contains(stderr, fmt.Sprintf("ftp: %v: %s", c.LocalAddr(), what)) {
+			t.Errorf("nothing says %q of %v in %q", what, c.LocalAddr(), stderr)
 		}
-	}
-}
-
-func TestPythonClient(t *testing.T) {
-	const script = `
-import os, socket, sys
-host, port, here, back = sys.argv[1:]
-for name in sorted(os.listdir(here)):
-    with open(os.path.join(here, name), "rb") as f:
-        data = f.read()
-    with socket.create_connection((host, port)) as s:
-        s.sendall(f"put|{name}|{len(data)}".encode())
-        assert s.recv(1024) == b"OK"
-        s.sendall(data)
-        s.shutdown(socket.SHUT_WR)
-        assert s.recv(1024) == b""
-    with socket.create_connection((host, port)) as s:
-        s.sendall(f"get|{name}|0".encode())
-        answer, size = s.recv(1024).decode().split("|")
-        assert answer == "YES"
-        received = bytearray()
-        while len(received) < int(size):
-            s.sendall(b"more")
-            received += s.recv(1024)
-    with open(os.path.join(back, name), "wb") as f:
-        f.write(received)
-with socket.create_connection((host, port)) as s:
-    s.sendall(b"get|missing|0")
-    assert s.recv(1024) == b"NO|0"
-`
-	there := testkit.TempDir(t)
-	server, addr := start(t, there)
-	host, port, _ := net.SplitHostPort(addr)
-	for _, size := range []int{0, 1024, 4<<20 + 1} {
-		here, back := testkit.TempDir(t), testkit.TempDir(t)
-		data := progtest.Random(size)
-		write(t, here, "file", data)
-		python := progtest.Run(t, "python3", "-c", script, host, port, here, back)
-		if status, stdout, stderr := python.End(t); status != 0 {
-			t.Fatalf("status %d, stdout %q, stderr %q", status, stdout, stderr)
-		}
-		holds(t, there, "file", data)
-		holds(t, back, "file", data)
-	}
-	server.Stop(t, os.Interrupt)
-}
-
-func TestPythonServer(t *testing.T) {
-	const script = `
-import os, selectors, socket, sys
-sel = selectors.DefaultSelector()
-uploads, downloads = {}, {}
-
-def finish(conn):
-    if conn in uploads and uploads[conn][1] == 0:
-        uploads.pop(conn)[0].close()
-
-def accept(listener):
-    conn, _ = listener.accept()
-    sel.register(conn, selectors.EVENT_READ, read)
-
-def read(conn):
-    data = conn.recv(1024)
-    if not data:
-        sel.unregister(conn)
-        conn.close()
-    elif conn in uploads:
-        uploads[conn][0].write(data)
-        uploads[conn][1] -= len(data)
-        finish(conn)
-    elif conn in downloads:
-        conn.sendall(downloads[conn].read(1024))
-    else:
-        command, name, size = data.decode().split("|")
-        path = os.path.join(sys.argv[1], name)
-        if command == "put":
-            uploads[conn] = [open(path, "wb"), int(size)]
-            conn.sendall(b"OK")
-            finish(conn)
-        elif os.path.isfile(path):
-            downloads[conn] = open(path, "rb")
-            conn.sendall(f"YES|{os.path.getsize(path)}".encode())
-        else:
-            conn.sendall(b"NO|0")
-
-listener = socket.create_server(("127.0.0.1", 0))
-sel.register(listener, selectors.EVENT_READ, accept)
-print("%s:%d" % listener.getsockname(), flush=True)
-while True:
-    for key, _ in sel.select():
-        key.data(key.fileobj)
-`
-	here, there, back := testkit.TempDir(t), testkit.TempDir(t), testkit.TempDir(t)
-	addr := progtest.Run(t, "python3", "-c", script, there).Line(t)
-	for _, size := range []int{0, 1024, 4<<20 + 1} {
-		data := progtest.Random(size)
-		write(t, here, "file", data)
-		for _, args := range [][]string{
-			{"put", "-connect", addr, filepath.Join(here, "file")},
-			{"get", "-connect", addr, "-dir", back, "file"},
-		} {
-			if status, stdout, stderr := progtest.Start(t, args...).End(t); status != 0 {
-				t.Fatalf("%s of %d bytes: status %d, stdout %q, stderr %q", args[0], size, status, stdout, stderr)
-			}
-		}
-		holds(t, there, "file", data)
-		holds(t, back, "file", data)
-	}
-	if status, _, stderr := progtest.Start(t, "get", "-connect", addr, "-dir", back, "missing").End(t); status != 1 {
-		t.Errorf("status %d, stderr %q", status, stderr)
 	}
 }

@@ -1,0 +1,285 @@
+//go:build unix || windows
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pyselect/pyselect/examples/internal/program"
+	"github.com/pyselect/pyselect/socket"
+)
+
+const chunkSize = 256 << 10 // bytes of a file between two looks at the progress
+
+// A client connects to the server when it has to, and again when the server has ended the connection.
+type client struct {
+	addr      string
+	timeout   time.Duration // of each wait for the server
+	overwrite bool          // downloads may replace files
+
+	sock *socket.Socket // or nil
+	peer net.Addr
+	stop func() bool // stops interrupts from closing sock
+	buf  []byte
+}
+
+// run is the program of a client.
+func (c *client) run(flags *flag.FlagSet, main func(ctx context.Context) error) {
+	if c.timeout <= 0 {
+		program.UsageError(flags, "-timeout is %v, and has to be positive", c.timeout)
+	}
+	c.buf = make([]byte, chunkSize)
+	program.Run(func(ctx context.Context) error {
+		defer c.close()
+		return main(ctx)
+	})
+}
+
+// each transfers files, and goes on with the next one after one has failed.
+func each(ctx context.Context, names []string, transfer func(ctx context.Context, name string) error) error {
+	if len(names) == 1 {
+		return transfer(ctx, names[0])
+	}
+	failed := 0
+	for _, name := range names {
+		err := transfer(ctx, name)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			log.Print(err)
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d files failed", failed, len(names))
+	}
+	return nil
+}
+
+// connected calls f with a connection, which an interrupt closes. After an error nobody knows what the server expects, so the
+// connection ends.
+func (c *client) connected(ctx context.Context, f func() error) error {
+	err := c.connect(ctx)
+	if err == nil {
+		if err = f(); err == nil {
+			return nil
+		}
+		if _, ours := errors.AsType[*fs.PathError](err); !ours {
+			err = program.PeerError(c.peer, err)
+		}
+		c.close()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (c *client) connect(ctx context.Context) error {
+	if c.sock != nil {
+		if _, err := c.sock.Recv(c.buf[:1], socket.MSG_DONTWAIT); errors.Is(err, socket.ErrWouldBlock) {
+			return nil
+		}
+		c.close() // as the server has
+	}
+	sock, err := program.Dial(ctx, c.addr, c.timeout)
+	if err != nil {
+		return err
+	}
+	c.sock, c.stop = sock, context.AfterFunc(ctx, func() { sock.Close() })
+	c.peer, err = sock.Getpeername()
+	return err
+}
+
+func (c *client) close() {
+	if c.sock != nil {
+		c.stop()
+		c.sock.Close()
+		c.sock = nil
+	}
+}
+
+// put uploads a file.
+func (c *client) put(ctx context.Context, path string) error {
+	name := filepath.Base(path)
+	if !validName(name) {
+		return fmt.Errorf("%q is no name that can be uploaded", name)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file", path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	bar := newProgress(name, " sent")
+	defer bar.close()
+	if err := c.connected(ctx, func() error { return c.upload(file, name, info.Size(), bar) }); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	c.close()
+	bar.finish()
+	return nil
+}
+
+func (c *client) upload(file *os.File, name string, size int64, bar *progress) error {
+	if err := c.sock.Sendall(fmt.Appendf(nil, "put|%s|%d", name, size)); err != nil {
+		return err
+	}
+	for answer := ""; answer != "OK"; {
+		n, err := c.receive(len("OK") - len(answer))
+		if err == io.ErrUnexpectedEOF && answer == "" {
+			err = errors.New("the server has refused the file: it may have one of that name")
+		}
+		if err != nil {
+			return err
+		}
+		if answer += string(c.buf[:n]); !strings.HasPrefix("OK", answer) {
+			return fmt.Errorf("the answer is %q", answer)
+		}
+	}
+	bar.start(size)
+	for sent := int64(0); sent < size; {
+		n, err := c.sock.Sendfile(file, sent, min(size-sent, chunkSize))
+		if err == nil && n == 0 {
+			err = &fs.PathError{Op: "read", Path: file.Name(), Err: io.ErrUnexpectedEOF}
+		}
+		if err != nil {
+			return err
+		}
+		sent += n
+		bar.add(n)
+	}
+	return c.confirm()
+}
+
+// confirm waits until the server has received everything. The protocol has no word for it, but the server ends the connection
+// when the client has, or resets it after a failure. One that ends it sooner may not have received all.
+func (c *client) confirm() error {
+	n, err := c.sock.Recv(c.buf[:1], socket.MSG_DONTWAIT)
+	if errors.Is(err, socket.ErrWouldBlock) {
+		shutdown := c.sock.Shutdown(socket.SHUT_WR)
+		n, err = c.sock.Recv(c.buf[:1]) // which says more of a connection that cannot be shut down
+		if n == 0 && err == nil {
+			return shutdown
+		}
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("not confirmed: the server has not ended the connection within %v", c.timeout)
+	case err != nil:
+		return err
+	case n == 0:
+		return errors.New("not confirmed: the server has ended the connection too early")
+	}
+	return fmt.Errorf("not confirmed: the server says %q", c.buf[:n])
+}
+
+// get downloads a file.
+func (c *client) get(ctx context.Context, root *os.Root, name string) error {
+	if !validName(name) {
+		return fmt.Errorf("%q is no name that can be downloaded", name)
+	}
+	if err := checkVacant(root, name, c.overwrite); err != nil {
+		return err
+	}
+	bar := newProgress(name, "")
+	defer bar.close()
+	if err := c.connected(ctx, func() error { return c.download(root, name, bar) }); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	bar.finish()
+	return nil
+}
+
+func (c *client) download(root *os.Root, name string, bar *progress) error {
+	if err := c.sock.Sendall(fmt.Appendf(nil, "get|%s|1", name)); err != nil {
+		return err
+	}
+	size, err := c.receiveSize()
+	if err != nil {
+		return err
+	}
+	file, err := newIncoming(root, name, size, c.overwrite)
+	if err != nil {
+		return err
+	}
+	bar.start(size)
+	if err := c.receiveFile(file, bar); err != nil {
+		file.abort()
+		return err
+	}
+	if size == 0 {
+		c.close() // the server waits for a message, but would not answer it
+	}
+	return file.commit()
+}
+
+// receiveFile asks for a file until all of it has come. When exactly what was asked for has come, it asks for the next piece: a
+// server that sends pieces waits for that. One that sends all for the first message does not, and drops the others.
+func (c *client) receiveFile(file *incoming, bar *progress) error {
+	for asked := int64(0); file.left > 0; {
+		if file.size-file.left == asked {
+			if err := c.sock.Sendall([]byte("OK")); err != nil {
+				return err
+			}
+			asked += pieceSize
+		}
+		n, err := c.receive(int(min(file.left, chunkSize)))
+		if err != nil {
+			return err
+		}
+		if _, err := file.Write(c.buf[:n]); err != nil {
+			return err
+		}
+		bar.add(int64(n))
+	}
+	return nil
+}
+
+// receiveSize receives the answer to get, which is the size of the file.
+func (c *client) receiveSize() (int64, error) {
+	var answer []byte
+	for {
+		n, err := c.receive(maxHead)
+		if err != nil {
+			return 0, err
+		}
+		answer = append(answer, c.buf[:n]...)
+		found, size, err := parseAnswer(answer)
+		switch {
+		case err == errNotUnderstood:
+			return 0, fmt.Errorf("the answer is %.40q", answer)
+		case err == nil && !found:
+			return 0, errors.New("the server has no such file")
+		case err == nil:
+			return size, nil
+		}
+	}
+}
+
+// receive receives up to n bytes. The end of the connection is io.ErrUnexpectedEOF.
+func (c *client) receive(n int) (int, error) {
+	n, err := c.sock.Recv(c.buf[:n])
+	if err == nil && n == 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
