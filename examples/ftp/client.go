@@ -48,7 +48,10 @@ func (c *client) run(flags *flag.FlagSet, main func(ctx context.Context) error) 
 
 // each transfers files, and goes on with the next one after one has failed.
 func each(ctx context.Context, names []string, transfer func(ctx context.Context, name string) error) error {
-	if len(names) == 1 {
+	switch len(names) {
+	case 0:
+		return errors.New("no file is named")
+	case 1:
 		return transfer(ctx, names[0])
 	}
 	failed := 0

@@ -218,11 +218,13 @@ func TestUsage(t *testing.T) {
 		{"serve -h", "usage: ftp serve", 0},
 		{"put -h", "usage: ftp serve", 0},
 		{"get file --help", "usage: ftp serve", 0},
+		{"shell -help", "usage: ftp serve", 0},
 		{"delete file", "ftp: unknown command \"delete\"\nusage: ", 2},
 		{"serve", "ftp: serve needs -dir\nusage: ", 2},
 		{"serve more -dir .", "ftp: unexpected argument \"more\"\nusage: ", 2},
 		{"put -connect x", "ftp: put needs a FILE\nusage: ", 2},
 		{"get", "ftp: get needs a NAME\nusage: ", 2},
+		{"shell more", "ftp: unexpected argument \"more\"\nusage: ", 2},
 		{"serve -connect x", "flag provided but not defined: -connect\nusage: ", 2},
 		{"put file -dir x", "flag provided but not defined: -dir\nusage: ", 2},
 		{"get file -timeout 0", "ftp: -timeout is 0s, and has to be positive\nusage: ", 2},
@@ -233,6 +235,7 @@ func TestUsage(t *testing.T) {
 		{"put -connect nowhere " + dir, "ftp: " + dir + " is no regular file\n", 1},
 		{"get -connect nowhere file -dir " + dir, "ftp: file: dial tcp: ", 1},
 		{"get file -dir /nowhere", fmt.Sprintf("ftp: %v\n", openFails), 1},
+		{"shell -download /nowhere", fmt.Sprintf("ftp: %v\n", openFails), 1},
 	} {
 		status, stdout, stderr := runClient(t, strings.Fields(test.args)...)
 		if status != test.status || stdout != "" || !strings.HasPrefix(stderr, test.stderr) {

@@ -7,6 +7,9 @@
 //	go run ./examples/ftp serve -listen localhost:9000 -dir /tmp/x
 //	go run ./examples/ftp put -connect localhost:9000 README.md LICENSE
 //	go run ./examples/ftp get -connect localhost:9000 -dir /tmp README.md LICENSE
+//	go run ./examples/ftp shell -connect localhost:9000 -upload . -download /tmp
+//
+// The shell reads commands, as the clients of the tutorials do: put NAME..., get NAME..., ls, help and quit.
 //
 // A file is replaced only with -overwrite: that of the server lets uploads replace files, that of a client downloads. A file
 // that is not complete has a name that begins with .ftp-. When a program is killed, one may stay.
@@ -52,6 +55,7 @@ import (
 const usage = `usage: ftp serve -dir DIR [-listen HOST:PORT] [-overwrite] [-timeout DURATION] [-v]
        ftp put [-connect HOST:PORT] [-timeout DURATION] FILE...
        ftp get [-connect HOST:PORT] [-timeout DURATION] [-dir DIR] [-overwrite] NAME...
+       ftp shell [-connect HOST:PORT] [-timeout DURATION] [-upload DIR] [-download DIR] [-overwrite]
 `
 
 func main() {
@@ -102,6 +106,15 @@ func main() {
 			defer root.Close()
 			return each(ctx, names, func(ctx context.Context, name string) error { return c.get(ctx, root, name) })
 		})
+	case "shell":
+		c := clientFlags(flags)
+		upload := flags.String("upload", ".", "the `DIR` of the files that put takes")
+		download := flags.String("download", ".", "where get puts files, a `DIR`")
+		flags.BoolVar(&c.overwrite, "overwrite", false, "let get replace files")
+		if operands := parse(flags, args); len(operands) > 0 {
+			program.UsageError(flags, "unexpected argument %q", operands[0])
+		}
+		c.run(flags, func(ctx context.Context) error { return shell(ctx, c, *upload, *download) })
 	case "help", "-h", "-help", "--help":
 		flags.Usage()
 	case "":

@@ -105,3 +105,9 @@ func TestErrorBehindBar(t *testing.T) {
 		t.Errorf("there is %q, want %q", seen, want)
 	}
 }
+
+func TestShellOnTerminal(t *testing.T) {
+	if _, stdout := onTerminal(t, 80, "help\n\x04", "shell"); stdout != ">>> "+shellHelp+">>> \n" {
+		t.Errorf("the output is %q", stdout)
+	}
+}

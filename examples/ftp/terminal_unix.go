@@ -19,3 +19,8 @@ func columns(f *os.File) (int, bool) {
 	}
 	return int(size.Col), true
 }
+
+func isTerminal(f *os.File) bool {
+	_, ok := columns(f)
+	return ok
+}
