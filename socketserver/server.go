@@ -166,7 +166,7 @@ const (
 // New returns a server on a socket, which listens or receives datagrams, for instance one with options that are set before Bind. The server
 // closes it. If there is an error, it stays the caller's. It mirrors BaseServer(bind_and_activate=False).
 //
-// The error is os.ErrInvalid if sock or newHandler is nil, if the mode is none, or if it is Forking and the program has not called ServeForked,
+// The error is os.ErrInvalid if sock or newHandler is nil, if sock is a stream that does not listen, if the mode is none, or if it is Forking and the program has not called ServeForked,
 // with what makes handlers of this type, once.
 func New(sock *socket.Socket, newHandler func() RequestHandler, mode Mode) (*Server, error) {
 	s, err := newServer(newHandler, mode)
@@ -209,6 +209,12 @@ func newServer(newHandler func() RequestHandler, mode Mode) (*Server, error) {
 }
 
 func (s *Server) serveOn(sock *socket.Socket) (err error) {
+	if sock.Type() == socket.SOCK_STREAM {
+		// Whoever does not know the option says nothing.
+		if listens, err := sock.Getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN); listens == 0 && err == nil {
+			return fmt.Errorf("%v does not listen: %w", sock, os.ErrInvalid)
+		}
+	}
 	if s.address, err = sock.Getsockname(); err != nil {
 		return err
 	}

@@ -306,6 +306,12 @@ func TestCannotStart(t *testing.T) {
 	defer sock.Close()
 	_, err = socketserver.New(sock, newUpper, 3)
 	wantError(t, err, os.ErrInvalid, "socketserver.server: mode 3, want")
+	stream, err := socket.New(socket.AF_INET, socket.SOCK_STREAM, 0)
+	check(t, err)
+	defer stream.Close()
+	check(t, stream.Bind(socket.HostPort("127.0.0.1:0")))
+	_, err = socketserver.New(stream, newUpper, socketserver.Threading)
+	wantError(t, err, os.ErrInvalid, "does not listen")
 	_, err = socketserver.New(nil, newUpper, socketserver.Threading)
 	wantError(t, err, os.ErrInvalid, "socketserver.server: the socket is nil")
 }
