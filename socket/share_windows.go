@@ -9,8 +9,8 @@ import (
 	"github.com/pyselect/pyselect/internal/sys"
 )
 
-// Share duplicates the socket for another process, and returns what that has to give to FromShare, once. The socket may be closed then. It
-// exists on Windows only, and mirrors socket.share.
+// Share duplicates the socket for another process, and returns what that has to give to FromShare, once. The socket may be closed
+// then. It exists on Windows only, and mirrors socket.share.
 func (s *Socket) Share(processID int) (shared []byte, err error) {
 	err = s.control("socket.share", func(fd int) error {
 		var info windows.WSAProtocolInfo
@@ -23,7 +23,8 @@ func (s *Socket) Share(processID int) (shared []byte, err error) {
 	return shared, err
 }
 
-// FromShare returns the socket that another process has shared with this one. It exists on Windows only, and mirrors socket.fromshare.
+// FromShare returns the socket that another process has shared with this one. It exists on Windows only, and mirrors
+// socket.fromshare.
 //
 // The error is os.ErrInvalid if shared is not what Share returned.
 func FromShare(shared []byte) (*Socket, error) {

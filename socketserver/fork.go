@@ -40,13 +40,13 @@ func init() {
 	gob.Register(socket.RawAddr{})
 }
 
-// ServeForked handles the request for which a server of the Mode Forking has started this process, and ends it. In any other process, it
-// allows such servers. Call it at the beginning of the main function, with what makes the handlers of all of them, which must be of different
-// types.
+// ServeForked handles the request for which a server of the Mode Forking has started this process, and ends it. In any other
+// process, it allows such servers. Call it at the beginning of the main function, with what makes the handlers of all of them,
+// which must be of different types.
 //
-// The process has the arguments, the environment, the working directory, and the standard output and error of the one that has started
-// it, but not the standard input. It ignores interrupts, because a terminal interrupts all processes, and the server decides when they end. Its
-// status is 0, or 1 if the handler has failed, which it logs.
+// The process has the arguments, the environment, the working directory, and the standard output and error of the one that has
+// started it, but not the standard input. It ignores interrupts, because a terminal interrupts all processes, and the server
+// decides when they end. Its status is 0, or 1 if the handler has failed, which it logs.
 func ServeForked(newHandlers ...func() RequestHandler) {
 	forkable = make(map[string][]func() RequestHandler)
 	for _, newHandler := range newHandlers {

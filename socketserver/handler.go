@@ -12,9 +12,9 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
-// A RequestHandler handles one request. Embed a BaseRequestHandler, a StreamRequestHandler or a DatagramRequestHandler in a type that has
-// Handle. An error is passed to HandleError, and ends nothing else; so is a panic. The methods may block as long as they like, but if the
-// Mode of the server is Sequential, nobody else is served meanwhile.
+// A RequestHandler handles one request. Embed a BaseRequestHandler, a StreamRequestHandler or a DatagramRequestHandler in a type
+// that has Handle. An error is passed to HandleError, and ends nothing else; so is a panic. The methods may block as long as they
+// like, but if the Mode of the server is Sequential, nobody else is served meanwhile.
 type RequestHandler interface {
 	// Init is called first, with what Python gives to __init__.
 	Init(request Request, clientAddress net.Addr, server *Server)
@@ -47,8 +47,8 @@ func (*BaseRequestHandler) Setup() error { return nil }
 // Finish does nothing.
 func (*BaseRequestHandler) Finish() error { return nil }
 
-// A StreamRequestHandler has a reader and a writer for the connection. A type that has a Setup or a Finish of its own calls these. It mirrors
-// StreamRequestHandler.
+// A StreamRequestHandler has a reader and a writer for the connection. A type that has a Setup or a Finish of its own calls
+// these. It mirrors StreamRequestHandler.
 type StreamRequestHandler struct {
 	BaseRequestHandler
 
@@ -116,7 +116,8 @@ type unbuffered struct{ io.Writer }
 
 func (unbuffered) Flush() error { return nil }
 
-// A DatagramRequestHandler reads a datagram like a file, and sends what was written when it is done. It mirrors DatagramRequestHandler.
+// A DatagramRequestHandler reads a datagram like a file, and sends what was written when it is done. It mirrors
+// DatagramRequestHandler.
 type DatagramRequestHandler struct {
 	BaseRequestHandler
 

@@ -25,8 +25,8 @@ func NewForkingTCPServer(address string, newHandler func() RequestHandler) (*Ser
 	return listenTCP(address, newHandler, Forking)
 }
 
-// NewUDPServer returns a server that receives datagrams at an address of the form host:port. An empty host stands for all of the machine's
-// IPv4 addresses, port 0 for any that is free. It mirrors UDPServer.
+// NewUDPServer returns a server that receives datagrams at an address of the form host:port. An empty host stands for all of the
+// machine's IPv4 addresses, port 0 for any that is free. It mirrors UDPServer.
 func NewUDPServer(address string, newHandler func() RequestHandler) (*Server, error) {
 	return bindUDP(address, newHandler, Sequential)
 }

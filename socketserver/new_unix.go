@@ -4,7 +4,8 @@ package socketserver
 
 import "github.com/pyselect/pyselect/socket"
 
-// NewUnixStreamServer returns a server that listens at a path, where it makes a socket file that stays. It mirrors UnixStreamServer.
+// NewUnixStreamServer returns a server that listens at a path, where it makes a socket file that stays. It mirrors
+// UnixStreamServer.
 func NewUnixStreamServer(path socket.UnixAddr, newHandler func() RequestHandler) (*Server, error) {
 	return listenUnix(path, newHandler, Sequential)
 }
@@ -19,13 +20,14 @@ func NewForkingUnixStreamServer(path socket.UnixAddr, newHandler func() RequestH
 	return listenUnix(path, newHandler, Forking)
 }
 
-// NewUnixDatagramServer returns a server that receives datagrams at a path, where it makes a socket file that stays. Only a client that has
-// bound its socket can be answered. It mirrors UnixDatagramServer.
+// NewUnixDatagramServer returns a server that receives datagrams at a path, where it makes a socket file that stays. Only a
+// client that has bound its socket can be answered. It mirrors UnixDatagramServer.
 func NewUnixDatagramServer(path socket.UnixAddr, newHandler func() RequestHandler) (*Server, error) {
 	return bindUnix(path, newHandler, Sequential)
 }
 
-// NewThreadingUnixDatagramServer is NewUnixDatagramServer with a goroutine for each datagram. It mirrors ThreadingUnixDatagramServer.
+// NewThreadingUnixDatagramServer is NewUnixDatagramServer with a goroutine for each datagram. It mirrors
+// ThreadingUnixDatagramServer.
 func NewThreadingUnixDatagramServer(path socket.UnixAddr, newHandler func() RequestHandler) (*Server, error) {
 	return bindUnix(path, newHandler, Threading)
 }

@@ -1,7 +1,7 @@
 //go:build unix || windows
 
-// Package socketserver is Python's socketserver: servers that call a handler for each request, one after another, in goroutines or in
-// processes.
+// Package socketserver is Python's socketserver: servers that call a handler for each request, one after another, in goroutines
+// or in processes.
 //
 //	type handler struct {
 //		socketserver.StreamRequestHandler
@@ -23,22 +23,22 @@
 //	defer server.ServerClose()
 //	return server.ServeForever(500 * time.Millisecond)
 //
-// A Python class is a constructor here: NewTCPServer, NewUDPServer, NewUnixStreamServer, NewUnixDatagramServer, and each of them with
-// Threading and Forking before its name. What they return is a *Server, whose fields are Python's attributes. The class of the handlers
-// is a function that returns a new one. A subclass that overrides methods of the server is a type with these methods that embeds the
-// *Server: see [Hooks].
+// A Python class is a constructor here: NewTCPServer, NewUDPServer, NewUnixStreamServer, NewUnixDatagramServer, and each of them
+// with Threading and Forking before its name. What they return is a *Server, whose fields are Python's attributes. The class of
+// the handlers is a function that returns a new one. A subclass that overrides methods of the server is a type with these methods
+// that embeds the *Server: see [Hooks].
 //
 // # Forking
 //
-// A Go program cannot fork, because the child would have only one of its threads. The child is the same program from its beginning
-// instead, so that the program has to call [ServeForked] at the beginning of its main function.
+// A Go program cannot fork, because the child would have only one of its threads. The child is the same program from its
+// beginning instead, so that the program has to call [ServeForked] at the beginning of its main function.
 //
 // # Better than Python
 //
-// Shutdown, ServerClose and EndRequests take effect at once, whatever the poll interval is, and Shutdown does not wait for ever if nothing
-// is served. A server whose accept fails, because there are no more descriptors for instance, says so and pauses; Python's says nothing and
-// spins. An accept of a client that has gone in the meantime does not block. TCP servers set SO_REUSEADDR as CreateServer does, so that
-// they can be started again at once.
+// Shutdown, ServerClose and EndRequests take effect at once, whatever the poll interval is, and Shutdown does not wait for ever
+// if nothing is served. A server whose accept fails, because there are no more descriptors for instance, says so and pauses;
+// Python's says nothing and spins. An accept of a client that has gone in the meantime does not block. TCP servers set
+// SO_REUSEADDR as CreateServer does, so that they can be started again at once.
 package socketserver
 
 import (
@@ -73,8 +73,8 @@ type Request struct {
 	Data []byte // of a datagram
 }
 
-// Hooks are those methods of a server that it calls itself: what subclasses of Python's BaseServer override. A *Server has all of them. To
-// override some, embed it in a type that has them, and set the field Hooks of the Server:
+// Hooks are those methods of a server that it calls itself: what subclasses of Python's BaseServer override. A *Server has all of
+// them. To override some, embed it in a type that has them, and set the field Hooks of the Server:
 //
 //	type localServer struct{ *socketserver.Server }
 //
@@ -84,9 +84,9 @@ type Request struct {
 //
 //	server.Hooks = localServer{server}
 //
-// If the Mode is Threading, FinishRequest, ShutdownRequest, CloseRequest and HandleError are called by a goroutine for each request, and if it
-// is Forking, HandleError is called so. The other calls are those of the goroutine that is in ServeForever or HandleRequest. In the processes of
-// Forking, the methods of a plain Server are called.
+// If the Mode is Threading, FinishRequest, ShutdownRequest, CloseRequest and HandleError are called by a goroutine for each
+// request, and if it is Forking, HandleError is called so. The other calls are those of the goroutine that is in ServeForever or
+// HandleRequest. In the processes of Forking, the methods of a plain Server are called.
 type Hooks interface {
 	GetRequest() (request Request, clientAddress net.Addr, err error)
 	VerifyRequest(request Request, clientAddress net.Addr) bool
@@ -109,13 +109,14 @@ const (
 // acceptDelay is how long a server pauses that cannot get a request. Its socket stays ready meanwhile, and the loop would spin.
 const acceptDelay = time.Second
 
-// A Server is what all servers of this package are. It comes from New or another constructor. Its methods may be called by any number of
-// goroutines. Its fields may be changed before the first request. It mirrors BaseServer, TCPServer and UDPServer.
+// A Server is what all servers of this package are. It comes from New or another constructor. Its methods may be called by any
+// number of goroutines. Its fields may be changed before the first request. It mirrors BaseServer, TCPServer and UDPServer.
 type Server struct {
 	// Hooks are what overrides methods of the Server, or nil.
 	Hooks Hooks
 
-	// NewHandler returns the handler of a request: Python's RequestHandlerClass. The processes of Forking call what ServeForked was given.
+	// NewHandler returns the handler of a request: Python's RequestHandlerClass. The processes of Forking call what ServeForked
+	// was given.
 	NewHandler func() RequestHandler
 
 	// Socket is the socket of the server. If it listens, it is non-blocking. It mirrors socket.
@@ -124,16 +125,16 @@ type Server struct {
 	// Timeout is how long HandleRequest waits; Forever, or 5 minutes if the Mode is Forking, by default. It mirrors timeout.
 	Timeout time.Duration
 
-	// MaxPacketSize is how many bytes of a datagram are received, 8192 by default; less than 0 is 0. Of a larger one the rest is lost, and on
-	// Windows all of it. It mirrors max_packet_size.
+	// MaxPacketSize is how many bytes of a datagram are received, 8192 by default; less than 0 is 0. Of a larger one the rest is
+	// lost, and on Windows all of it. It mirrors max_packet_size.
 	MaxPacketSize int
 
-	// MaxChildren is how many processes there are at once, 40 by default; less than 1 is 1. A server that has so many waits for the end of
-	// one of them. It mirrors max_children.
+	// MaxChildren is how many processes there are at once, 40 by default; less than 1 is 1. A server that has so many waits for
+	// the end of one of them. It mirrors max_children.
 	MaxChildren int
 
-	// BlockOnClose says whether ServerClose waits for the end of all requests: true by default. It mirrors block_on_close, and daemon_threads,
-	// which is the opposite.
+	// BlockOnClose says whether ServerClose waits for the end of all requests: true by default. It mirrors block_on_close, and
+	// daemon_threads, which is the opposite.
 	BlockOnClose bool
 
 	mode        Mode
@@ -163,11 +164,11 @@ const (
 	handleRequestOp = "socketserver.handle_request"
 )
 
-// New returns a server on a socket, which listens or receives datagrams, for instance one with options that are set before Bind. The server
-// closes it. If there is an error, it stays the caller's. It mirrors BaseServer(bind_and_activate=False).
+// New returns a server on a socket, which listens or receives datagrams, for instance one with options that are set before Bind.
+// The server closes it. If there is an error, it stays the caller's. It mirrors BaseServer(bind_and_activate=False).
 //
-// The error is os.ErrInvalid if sock or newHandler is nil, if sock is a stream that does not listen, if the mode is none, or if it is Forking and the program has not called ServeForked,
-// with what makes handlers of this type, once.
+// The error is os.ErrInvalid if sock or newHandler is nil, if sock is a stream that does not listen, if the mode is none, or if
+// it is Forking and the program has not called ServeForked, with what makes handlers of this type, once.
 func New(sock *socket.Socket, newHandler func() RequestHandler, mode Mode) (*Server, error) {
 	s, err := newServer(newHandler, mode)
 	if err == nil && sock == nil {
@@ -238,12 +239,12 @@ func opError(op string, fd int, err error) error { return &pyselect.OpError{Op: 
 // ServerAddress returns the address of the server, also after ServerClose. It mirrors server_address.
 func (s *Server) ServerAddress() net.Addr { return s.address }
 
-// Fileno returns the descriptor of the socket, so that the server can be given to a selector, whose loop calls HandleRequest. The error is
-// os.ErrClosed after ServerClose.
+// Fileno returns the descriptor of the socket, so that the server can be given to a selector, whose loop calls HandleRequest. The
+// error is os.ErrClosed after ServerClose.
 func (s *Server) Fileno() (int, error) { return s.Socket.Fileno() }
 
-// ServeForever handles requests until Shutdown or ServerClose. It calls ServiceActions after each request, and whenever none has come for
-// pollInterval; Forever is possible. It mirrors serve_forever.
+// ServeForever handles requests until Shutdown or ServerClose. It calls ServiceActions after each request, and whenever none has
+// come for pollInterval; Forever is possible. It mirrors serve_forever.
 //
 // The error is os.ErrClosed if the server was closed before, and says so if another ServeForever runs.
 func (s *Server) ServeForever(pollInterval time.Duration) error {
@@ -308,10 +309,11 @@ func (s *Server) endServing() {
 	s.shutdownRequest, s.setShutdown = context.WithCancel(s.closing)
 }
 
-// HandleRequest handles one request. If none comes for the Timeout of the server, it calls HandleTimeout. It mirrors handle_request.
+// HandleRequest handles one request. If none comes for the Timeout of the server, it calls HandleTimeout. It mirrors
+// handle_request.
 //
-// The error is os.ErrClosed after ServerClose, which ends a HandleRequest that waits, or says why there is a request that the server cannot get,
-// like EMFILE.
+// The error is os.ErrClosed after ServerClose, which ends a HandleRequest that waits, or says why there is a request that the
+// server cannot get, like EMFILE.
 func (s *Server) HandleRequest() error {
 	var deadline time.Time
 	timeout := s.Timeout
@@ -338,8 +340,8 @@ func (s *Server) HandleRequest() error {
 	return opError(handleRequestOp, -1, os.ErrClosed)
 }
 
-// Shutdown ends ServeForever and waits for that, so that it must not be called by what ServeForever calls. If none runs, the next one ends at
-// once. Requests that are processed go on. It mirrors shutdown.
+// Shutdown ends ServeForever and waits for that, so that it must not be called by what ServeForever calls. If none runs, the next
+// one ends at once. Requests that are processed go on. It mirrors shutdown.
 func (s *Server) Shutdown() {
 	s.mu.Lock()
 	s.setShutdown()
@@ -350,12 +352,13 @@ func (s *Server) Shutdown() {
 	}
 }
 
-// EndRequests ends the requests that are being processed, by shutting down and closing their connections or killing their processes, and those
-// that come after it. Python's servers can only wait for them, or forget them.
+// EndRequests ends the requests that are being processed, by shutting down and closing their connections or killing their
+// processes, and those that come after it. Python's servers can only wait for them, or forget them.
 func (s *Server) EndRequests() { s.setEndRequests() }
 
-// ServerClose closes the socket, ends ServeForever and HandleRequest, and waits until all requests are processed, unless BlockOnClose is false. So
-// a handler must not call it, unless that is false. More than once is no error. It mirrors server_close.
+// ServerClose closes the socket, ends ServeForever and HandleRequest, and waits until all requests are processed, unless
+// BlockOnClose is false. So a handler must not call it, unless that is false. More than once is no error. It mirrors
+// server_close.
 func (s *Server) ServerClose() error {
 	s.mu.Lock()
 	closed := s.closing.Err() != nil
@@ -445,7 +448,8 @@ func isClients(request Request, err error) bool {
 	return errors.Is(err, io.EOF) || isGone(err) && isOf(request.Socket, err)
 }
 
-// GetRequest accepts a connection, or receives a datagram. The error is socket.ErrWouldBlock if there is none. It mirrors get_request.
+// GetRequest accepts a connection, or receives a datagram. The error is socket.ErrWouldBlock if there is none. It mirrors
+// get_request.
 func (s *Server) GetRequest() (request Request, clientAddress net.Addr, err error) {
 	if !s.datagrams {
 		request.Socket, clientAddress, err = s.Socket.Accept()
@@ -459,8 +463,8 @@ func (s *Server) GetRequest() (request Request, clientAddress net.Addr, err erro
 // VerifyRequest returns true: the request is to be processed. It mirrors verify_request.
 func (s *Server) VerifyRequest(Request, net.Addr) bool { return true }
 
-// ProcessRequest calls FinishRequest and ShutdownRequest, itself or in a goroutine or a process. If there is an error, the caller has to call
-// HandleError and ShutdownRequest. It mirrors process_request.
+// ProcessRequest calls FinishRequest and ShutdownRequest, itself or in a goroutine or a process. If there is an error, the caller
+// has to call HandleError and ShutdownRequest. It mirrors process_request.
 func (s *Server) ProcessRequest(request Request, clientAddress net.Addr) error {
 	hooks := s.hooks()
 	switch s.mode {
@@ -499,8 +503,8 @@ func (s *Server) finish(hooks Hooks, request Request, clientAddress net.Addr) (e
 	return hooks.FinishRequest(request, clientAddress)
 }
 
-// FinishRequest lets a new handler handle a request: Init, Setup, Handle and, if Setup has succeeded, Finish in any case. The error is the
-// first one of these methods. It mirrors finish_request.
+// FinishRequest lets a new handler handle a request: Init, Setup, Handle and, if Setup has succeeded, Finish in any case. The
+// error is the first one of these methods. It mirrors finish_request.
 func (s *Server) FinishRequest(request Request, clientAddress net.Addr) (err error) {
 	handler := s.NewHandler()
 	handler.Init(request, clientAddress, s)
@@ -530,8 +534,8 @@ func (s *Server) CloseRequest(request Request) {
 	}
 }
 
-// HandleError logs an error of ProcessRequest, which may be a panic, unless it says that the client has gone, like io.EOF, or that EndRequests was
-// called. It mirrors handle_error.
+// HandleError logs an error of ProcessRequest, which may be a panic, unless it says that the client has gone, like io.EOF, or
+// that EndRequests was called. It mirrors handle_error.
 func (s *Server) HandleError(request Request, clientAddress net.Addr, err error) {
 	ended := s.endRequests.Err() != nil && (isGone(err) || errors.Is(err, os.ErrClosed))
 	if !ended && !isClients(request, err) {
