@@ -29,7 +29,7 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
-// onData calls received with what can be read from f, and with nothing when f has ended.
+// onData calls received with what can be read from f, and with nothing when f has ended. The data are valid until it returns.
 func onData(sel selectors.BaseSelector, f any, received func([]byte) error) error {
 	fd, err := pyselect.Fileno(f)
 	if err != nil {
@@ -41,7 +41,7 @@ func onData(sel selectors.BaseSelector, f any, received func([]byte) error) erro
 		switch {
 		case err == unix.EAGAIN:
 			return nil
-		case n == 0 || err == unix.EIO: // EIO: a terminal has hung up
+		case n == 0 || err == unix.EIO || err == unix.ECONNRESET: // EIO: a terminal has hung up
 			sel.Unregister(f)
 			return received(nil)
 		case err != nil:
@@ -147,7 +147,7 @@ func onExit(sel selectors.BaseSelector, child *exec.Cmd, exited func(error) erro
 	return err
 }
 
-// newTimer returns a timer that expires in each period.
+// newTimer returns a timer that expires once in each period.
 func newTimer(period time.Duration) (fd int, err error) {
 	fd, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
 	if err != nil {
@@ -199,13 +199,13 @@ func onChange(sel selectors.BaseSelector, inotify int, changed func(mask uint32,
 
 // routeSocket returns a socket that receives changes of the network's configuration: a set of unix.RTMGRP_LINK and others.
 func routeSocket(groups uint32) (*socket.Socket, error) {
-	sock, err := socket.New(unix.AF_NETLINK, socket.SOCK_RAW, unix.NETLINK_ROUTE)
+	sock, err := socket.New(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
 	if err != nil {
 		return nil, err
 	}
 	sock.Setblocking(false)
 	data := binary.NativeEndian.AppendUint32(make([]byte, 6), groups) // two zeros, and a number that the kernel chooses
-	if err := sock.Bind(socket.RawAddr{Family: unix.AF_NETLINK, Data: string(data)}); err != nil {
+	if err := sock.Bind(socket.RawAddr{Family: socket.AF_NETLINK, Data: string(data)}); err != nil {
 		sock.Close()
 		return nil, err
 	}
@@ -253,7 +253,7 @@ func watchMounts(ctx context.Context, changed func() error) error {
 	}
 }
 
-// watchPressure calls exceeded for a trigger. That is "some 150000 2000000" if 150 of 2,000 milliseconds are too long to wait.
+// watchPressure calls exceeded for a trigger: "some 150000 2000000" is one for tasks that have waited 150 ms within 2 s.
 func watchPressure(ctx context.Context, path, trigger string, exceeded func() error) error {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -323,7 +323,7 @@ func urgent(fd int) (*pyselect.Epoll, error) {
 	return ep, nil
 }
 
-// openSampler lets the kernel note in a ring where a thread is, so often per second of the processor's time that it uses.
+// openSampler lets the kernel note in a ring where a thread is, perSecond times in each second of its CPU time.
 func openSampler(tid int, perSecond uint64) (fd int, ring []byte, err error) {
 	attr := unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
@@ -420,7 +420,7 @@ func startWorker(worker *exec.Cmd, listener *socket.Socket) error {
 	return worker.Start()
 }
 
-// serveAll serves an address in a loop for each processor, until ctx is done or one of them fails.
+// serveAll serves an address in a loop for each processor, until ctx is done or one of them fails. The port must not be 0.
 func serveAll(ctx context.Context, address string, serve func(selectors.BaseSelector, *socket.Socket) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -438,13 +438,20 @@ func serveAll(ctx context.Context, address string, serve func(selectors.BaseSele
 	return context.Cause(ctx)
 }
 
-// serveOn serves a listener in a loop of its own.
+// serveOn serves a listener in a loop of its own, and closes what that has at its end.
 func serveOn(ctx context.Context, listener *socket.Socket, serve func(selectors.BaseSelector, *socket.Socket) error) error {
 	sel, err := selectors.NewDefaultSelector()
 	if err != nil {
 		return err
 	}
-	defer sel.Close()
+	defer func() {
+		for key := range sel.Keys() {
+			if f, ok := key.Fileobj.(io.Closer); ok {
+				f.Close()
+			}
+		}
+		sel.Close()
+	}()
 	listener.Setblocking(false)
 	_, err = sel.Register(listener, selectors.EventRead, func() error {
 		conn, _, err := listener.Accept()
@@ -591,6 +598,24 @@ func TestChild(t *testing.T) {
 	runs(t, sel)
 	if want := "spam\neggs\n"; got != want {
 		t.Errorf("received %q, want %q", got, want)
+	}
+}
+
+// A connection that its peer resets has ended.
+func TestReset(t *testing.T) {
+	sel := newSelector(t)
+	client, server := testkit.TCPPair(t)
+	testkit.Check(t, client.SetLinger(0))
+	testkit.Check(t, client.Close())
+	testkit.Check(t, onData(sel, server, func(data []byte) error {
+		if len(data) > 0 {
+			t.Errorf("received %q", data)
+		}
+		return errSeen
+	}))
+	runs(t, sel)
+	if sel.Len() > 0 {
+		t.Error("the connection is still registered")
 	}
 }
 
@@ -902,6 +927,50 @@ func TestSharedListener(t *testing.T) {
 	t.Logf("the processes have accepted %v", served)
 }
 
+// At its end, serveAll closes the connections that are open.
+func TestConnectionsAtTheEnd(t *testing.T) {
+	testkit.NoLeaks(t)
+	addr := reservePort(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	call := testkit.Go(t, func() {
+		serveAll(ctx, addr.String(), func(sel selectors.BaseSelector, conn *socket.Socket) error {
+			if err := onData(sel, conn, func([]byte) error { return nil }); err != nil {
+				return err
+			}
+			return conn.Sendall([]byte("x"))
+		})
+	})
+	var client net.Conn
+	testkit.Eventually(t, "a connection", func() (connected bool) {
+		var err error
+		client, err = net.Dial("tcp", addr.String())
+		return err == nil
+	})
+	defer client.Close()
+	buf := make([]byte, 1)
+	_, err := client.Read(buf)
+	testkit.Check(t, err)
+	cancel()
+	call.Wait()
+	testkit.Check(t, client.SetReadDeadline(time.Now().Add(testkit.Patience)))
+	if n, err := client.Read(buf); err != io.EOF {
+		t.Errorf("received %d bytes, %v, want %v", n, err, io.EOF)
+	}
+}
+
+// reservePort returns an address for sockets with SO_REUSEPORT.
+func reservePort(t *testing.T) net.Addr {
+	t.Helper()
+	reserved, err := socket.New(socket.AF_INET, socket.SOCK_STREAM, 0) // which does not listen
+	testkit.Check(t, err)
+	t.Cleanup(func() { reserved.Close() })
+	testkit.Check(t, reserved.Setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1))
+	testkit.Check(t, reserved.Bind(socket.HostPort("127.0.0.1:0")))
+	addr, err := reserved.Getsockname()
+	testkit.Check(t, err)
+	return addr
+}
+
 // ask connects to addr and returns what it is told.
 func ask(addr net.Addr) (string, error) {
 	conn, err := net.Dial("tcp", addr.String())
@@ -915,14 +984,7 @@ func ask(addr net.Addr) (string, error) {
 
 func TestLoopForEachProcessor(t *testing.T) {
 	testkit.NoLeaks(t)
-	reserved, err := socket.New(socket.AF_INET, socket.SOCK_STREAM, 0) // which does not listen
-	testkit.Check(t, err)
-	defer reserved.Close()
-	testkit.Check(t, reserved.Setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1))
-	testkit.Check(t, reserved.Bind(socket.HostPort("127.0.0.1:0")))
-	addr, err := reserved.Getsockname()
-	testkit.Check(t, err)
-
+	addr := reservePort(t)
 	var lock sync.Mutex
 	served := make(map[selectors.BaseSelector]int)
 	serve := func(sel selectors.BaseSelector, conn *socket.Socket) error {

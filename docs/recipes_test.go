@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"testing"
 
@@ -54,6 +55,9 @@ func onEnd(sel selectors.BaseSelector, child *exec.Cmd, ended func(error) error)
 		end.Close()
 		return ended(<-result)
 	})
+	if err != nil {
+		end.Close()
+	}
 	return err
 }
 
@@ -115,6 +119,20 @@ func TestEnd(t *testing.T) {
 		return errSeen
 	}))
 	runs(t, sel)
+}
+
+func TestEndOnClosedSelector(t *testing.T) {
+	percent := debug.SetGCPercent(-1) // the garbage collector closes what is left behind, sooner or later
+	t.Cleanup(func() { debug.SetGCPercent(percent) })
+	sel := newSelector(t)
+	testkit.Check(t, sel.Close())
+	child := testkit.Itself(t, "PYSELECT_CHILD=1", "-test.run=no such test")
+	if err := child.Start(); err != nil {
+		t.Skipf("no program can be started: %v", err)
+	}
+	if err := onEnd(sel, child, nil); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
 }
 
 func TestSignals(t *testing.T) {
