@@ -98,11 +98,20 @@ func Example_pack() {
 	fmt.Println(ip, ok)
 	b := binary.BigEndian.AppendUint16(nil, 0x0102)
 	fmt.Println(b, binary.BigEndian.Uint32([]byte{0, 0, 1, 0}))
+	htons := int(binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, 0x0102)))
+	fmt.Println(binary.NativeEndian.AppendUint16(nil, uint16(htons)))
 	// Output:
 	// [192 0 2 7] <nil>
 	// true
 	// :: true
 	// [1 2] 256
+	// [1 2]
+}
+
+func Example_network() {
+	prefix, err := netip.ParsePrefix("192.0.2.0/24")
+	fmt.Println(prefix.Contains(netip.MustParseAddr("::ffff:192.0.2.7").Unmap()), err)
+	// Output: true <nil>
 }
 
 func Example_multicast() {

@@ -157,26 +157,6 @@ func Example_closeEndsAccept() {
 	// Output: <nil>
 }
 
-// signalSocket returns a socket that receives the number of each signal that comes.
-func signalSocket(signals ...os.Signal) (*socket.Socket, error) {
-	sock, feed, err := socket.Socketpair(socket.AF_UNSPEC, socket.SOCK_STREAM, 0)
-	if err != nil {
-		return nil, err
-	}
-	c := make(chan os.Signal, 16)
-	signal.Notify(c, signals...)
-	go func() {
-		defer feed.Close()
-		defer signal.Stop(c)
-		for s := range c {
-			if feed.Sendall([]byte{byte(s.(syscall.Signal))}) != nil {
-				return // sock is closed
-			}
-		}
-	}()
-	return sock, nil
-}
-
 func handleSignals(wakeup *socket.Socket, handlers map[syscall.Signal]func()) error {
 	buf := make([]byte, 16)
 	n, err := wakeup.Recv(buf)

@@ -4,6 +4,7 @@ package docs
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -121,7 +122,9 @@ func Example_hasattr() {
 }
 
 func Example_signals() {
-	wakeup, err := signalSocket(unix.SIGHUP, unix.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	wakeup, err := signals(ctx, unix.SIGHUP, unix.SIGTERM)
 	if err != nil {
 		fmt.Println(err)
 		return
