@@ -35,26 +35,26 @@ func TestAcceptFails(t *testing.T) {
 	shutdown()
 }
 
-// What a server needs for a process is given back if that cannot be started.
+// A server that cannot start a process keeps the request, tries again, and leaves nothing behind.
 func TestForkFails(t *testing.T) {
 	testkit.NoLeaks(t)
+	complaints := make(complaints, 10)
+	log.SetOutput(complaints)
+	defer log.SetOutput(os.Stderr)
 	server := forkingTCP.start(t, newUpper)
-	r := recorded(server)
-	var clients []client
-	for range 3 {
-		clients = append(clients, forkingTCP.connect(t, server))
-	}
-	for most := range 3 { // descriptors that are left
-		limited(t, most+1, func() { // one is for the connection
-			check(t, server.HandleRequest())
+	for _, left := range []int{0, 2} { // descriptors
+		c := forkingTCP.connect(t, server)
+		var handling *testkit.Call
+		limited(t, 1+left, func() { // one is for the connection
+			handling = testkit.Go(t, func() { check(t, server.HandleRequest()) })
+			if complaint := <-complaints; !strings.HasSuffix(complaint, ": too many open files; next try in 1s\n") {
+				t.Errorf("with %d descriptors, the server complains %q", left, complaint)
+			}
 		})
-		if call := <-r.calls; !strings.Contains(call, "too many open files") {
-			t.Errorf("with %d descriptors, %q was called", most, call)
-		}
-		r.want(t, "close", "shutdown")
-	}
-	for _, c := range clients {
-		c.want("")
+		c.send("spam\n")
+		c.want("SPAM\n")
+		handling.Wait()
+		check(t, c.Close())
 	}
 }
 

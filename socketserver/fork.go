@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"reflect"
 	"strconv"
+	"time"
 
 	"github.com/pyselect/pyselect/socket"
 )
@@ -129,6 +130,17 @@ func (s *Server) fork(hooks Hooks, request Request, clientAddress net.Addr) erro
 		}
 	}
 	child, tell, err := s.start(request, clientAddress)
+	for isScarce(err) {
+		log.Printf("%v; next try in %v", err, acceptDelay)
+		select {
+		case <-time.After(acceptDelay):
+		case <-s.untilShutdown():
+			<-s.children()
+			hooks.ShutdownRequest(request)
+			return nil
+		}
+		child, tell, err = s.start(request, clientAddress)
+	}
 	if err != nil {
 		<-s.children()
 		return err

@@ -3,10 +3,13 @@
 package socketserver
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"runtime"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect/socket"
 )
@@ -17,6 +20,16 @@ func executable() (string, error) {
 		return "/proc/self/exe", nil
 	}
 	return os.Executable()
+}
+
+// isScarce reports whether an error says that there are no more descriptors, processes or memory now.
+func isScarce(err error) bool {
+	for _, errno := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.EAGAIN, unix.ENOMEM} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 const givenFd = 3 // the first of exec.Cmd's ExtraFiles
