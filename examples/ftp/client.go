@@ -174,25 +174,27 @@ func (c *client) upload(file *os.File, name string, size int64, bar *progress) e
 }
 
 // confirm waits until the server has received everything. The protocol has no word for it, but the server ends the connection
-// when the client has, or resets it after a failure. One that ends it sooner may not have received all.
+// when the client has, or resets it after a failure. If it ends while some bytes are on the way, they are lost. Where nobody
+// knows whether there are any, a server that ends it sooner than the client may not have received all.
 func (c *client) confirm() error {
 	n, err := c.sock.Recv(c.buf[:1], socket.MSG_DONTWAIT)
-	if errors.Is(err, socket.ErrWouldBlock) {
-		shutdown := c.sock.Shutdown(socket.SHUT_WR)
+	early := !errors.Is(err, socket.ErrWouldBlock)
+	shutdown := c.sock.Shutdown(socket.SHUT_WR)
+	if !early {
 		n, err = c.sock.Recv(c.buf[:1]) // which says more of a connection that cannot be shut down
-		if n == 0 && err == nil {
-			return shutdown
-		}
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("not confirmed: the server has not ended the connection within %v", c.timeout)
 	case err != nil:
 		return err
-	case n == 0:
+	case n > 0:
+		return fmt.Errorf("not confirmed: the server says %q", c.buf[:n])
+	}
+	if left, known := unacknowledged(c.sock); left > 0 || !known && early {
 		return errors.New("not confirmed: the server has ended the connection too early")
 	}
-	return fmt.Errorf("not confirmed: the server says %q", c.buf[:n])
+	return shutdown
 }
 
 // get downloads a file.

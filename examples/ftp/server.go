@@ -155,15 +155,17 @@ func (s *server) accept(*selectors.SelectorKey, selectors.Event) {
 	program.Logf("%v: connected", peer)
 }
 
-// close ends a connection. Of an upload that is not complete, nothing stays.
+// close ends a connection. Of an upload that is not complete, nothing stays, and the client sees a reset: it might take the end
+// for success, as bytes that it has sent may be on the way.
 func (s *server) close(c *connection, why error) {
 	program.Logf("%v; closed", program.PeerError(c.peer, why))
 	s.sel.Unregister(c)
 	delete(s.connections, c)
-	c.Close()
 	if c.upload != nil {
 		c.upload.abort()
+		c.SetLinger(true, 0)
 	}
+	c.Close()
 	if c.download != nil {
 		c.download.Close()
 	}
