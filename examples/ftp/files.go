@@ -57,28 +57,31 @@ func (f *incoming) Write(data []byte) (int, error) {
 // commit gives the file its name, unless another one has it now.
 func (f *incoming) commit() error {
 	err := f.Close()
-	if err == nil && !f.overwrite {
-		err = f.reserve()
-	}
 	if err == nil {
-		err = f.root.Rename(f.temp, f.name)
-		if err != nil && !f.overwrite {
-			f.root.Remove(f.name)
-		}
+		err = f.publish()
 	}
-	if err != nil {
-		f.root.Remove(f.temp)
-	}
+	f.root.Remove(f.temp) // which is there after a failure, and if it is a second name
 	return err
 }
 
-// reserve takes the name with an empty file, which fails if there is one, for Rename to replace.
-func (f *incoming) reserve() error {
+func (f *incoming) publish() error {
+	if f.overwrite {
+		return f.root.Rename(f.temp, f.name)
+	}
+	err := f.root.Link(f.temp, f.name)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// There may be no links here. So an empty file takes the name, which fails if there is one, for Rename to replace.
 	file, err := f.root.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
-	return file.Close()
+	file.Close()
+	if err = f.root.Rename(f.temp, f.name); err != nil {
+		f.root.Remove(f.name)
+	}
+	return err
 }
 
 func (f *incoming) abort() {

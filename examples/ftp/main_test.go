@@ -412,7 +412,7 @@ func TestFailedUpload(t *testing.T) {
 	if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, socket.ErrConnectionReset) {
 		t.Errorf("after the upload: %d, %v, want %v", n, err, socket.ErrConnectionReset)
 	}
-	if line, err := server.Stderr.ReadString('\n'); !strings.HasPrefix(line, fmt.Sprintf("ftp: %v: openat file: ", c.LocalAddr())) {
+	if line, err := server.Stderr.ReadString('\n'); !strings.HasPrefix(line, fmt.Sprintf("ftp: %v: linkat .ftp-", c.LocalAddr())) {
 		t.Errorf("the server complains %q, %v", line, err)
 	}
 	server.Stop(t, os.Interrupt)
