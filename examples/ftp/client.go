@@ -181,7 +181,7 @@ func (c *client) confirm() error {
 	early := !errors.Is(err, socket.ErrWouldBlock)
 	shutdown := c.sock.Shutdown(socket.SHUT_WR)
 	if !early {
-		n, err = c.sock.Recv(c.buf[:1]) // which says more of a connection that cannot be shut down
+		n, err = c.awaitEnd() // which says more of a connection that cannot be shut down
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -195,6 +195,20 @@ func (c *client) confirm() error {
 		return errors.New("not confirmed: the server has ended the connection too early")
 	}
 	return shutdown
+}
+
+// awaitEnd receives what the server says at the end, which may take long as long as bytes arrive there.
+func (c *client) awaitEnd() (n int, err error) {
+	for {
+		before, _ := unacknowledged(c.sock)
+		n, err = c.sock.Recv(c.buf[:1])
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		if after, _ := unacknowledged(c.sock); after >= before {
+			return n, err
+		}
+	}
 }
 
 // get downloads a file.

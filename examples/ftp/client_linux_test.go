@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"testing"
+	"time"
 
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -39,4 +42,28 @@ func TestEarlyEnd(t *testing.T) {
 	check(t, err)
 	c := &client{sock: sock, timeout: testkit.Patience, buf: make([]byte, 1)}
 	check(t, c.confirm())
+}
+
+// As long as a server receives something, it may take longer than the timeout for the rest.
+func TestSlowEnd(t *testing.T) {
+	const timeout, pace = time.Second, 200 * time.Millisecond
+	conn, server := testkit.TCPPair(t)
+	sent := progtest.SendUntilStuck(t, conn)
+	sock, err := socket.FromConn(conn)
+	check(t, err)
+	defer sock.Close()
+	check(t, sock.Settimeout(timeout))
+	received := make(chan error)
+	go func() {
+		piece := int64(len(sent) / 10)
+		for range timeout/pace + 2 {
+			time.Sleep(pace)
+			io.CopyN(io.Discard, server, piece)
+		}
+		_, err := io.Copy(io.Discard, server)
+		received <- errors.Join(err, server.Close())
+	}()
+	c := &client{sock: sock, timeout: timeout, buf: make([]byte, 1)}
+	testkit.Duration(t, timeout, func() { check(t, c.confirm()) })
+	check(t, <-received)
 }
