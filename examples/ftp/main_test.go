@@ -399,6 +399,21 @@ func TestRefusedUploads(t *testing.T) {
 	holds(t, dir, "file", []byte("old"))
 }
 
+// Of two uploads of one name, the second is refused while the first is under way, as one would fail at its end.
+func TestUploadUnderWay(t *testing.T) {
+	dir := testkit.TempDir(t)
+	server, addr := start(t, dir)
+	first, second := progtest.Dial(t, addr), progtest.Dial(t, addr)
+	check(t, say(first, "put|file|4", "OK"))
+	_, err := io.WriteString(second, "put|file|4")
+	check(t, err)
+	refused(t, second)
+	check(t, say(first, "data", ""))
+	check(t, fetch(first, "file", []byte("data")))
+	holds(t, dir, "file", []byte("data"))
+	server.Stop(t, os.Interrupt)
+}
+
 // What goes wrong at the end of an upload looks like no success, and nobody's file is replaced.
 func TestFailedUpload(t *testing.T) {
 	dir := testkit.TempDir(t)

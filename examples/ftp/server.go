@@ -340,6 +340,9 @@ func (s *server) beginUpload(c *connection, name string, size int64) error {
 	if err := checkVacant(s.root, name, s.overwrite); err != nil {
 		return fmt.Errorf("put refused: %w", err)
 	}
+	if !s.overwrite && s.underWay(name) {
+		return fmt.Errorf("put refused: another upload of %s is under way", name)
+	}
 	file, err := newIncoming(s.root, name, size, s.overwrite)
 	if err != nil {
 		return c.fail(err)
@@ -347,6 +350,16 @@ func (s *server) beginUpload(c *connection, name string, size int64) error {
 	c.upload = file
 	c.unsent = append(c.unsent, "OK"...)
 	return c.endUpload()
+}
+
+// underWay reports whether somebody uploads a file of that name.
+func (s *server) underWay(name string) bool {
+	for c := range s.connections {
+		if c.upload != nil && c.upload.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *server) beginDownload(c *connection, name string, whole bool) error {
