@@ -5,7 +5,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,5 +52,54 @@ func TestLinks(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(outside, "secret")); string(data) != "secret" {
 		t.Errorf("the file outside has become %q, %v", data, err)
 	}
+	server.Stop(t, os.Interrupt)
+}
+
+// Nothing stays of a download whose terminal is closed, unless the program has to go on without one.
+func TestHangup(t *testing.T) {
+	for _, nohup := range []bool{false, true} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		check(t, err)
+		defer listener.Close()
+		dir := t.TempDir()
+		if nohup {
+			signal.Ignore(unix.SIGHUP)
+			defer signal.Reset(unix.SIGHUP)
+		}
+		client := progtest.Start(t, "get", "-connect", listener.Addr().String(), "-dir", dir, "file")
+		c, err := listener.Accept()
+		check(t, err)
+		defer c.Close()
+		check(t, say(c, "", "get|file|1"))
+		check(t, say(c, "YES|4", "OK"))
+		client.Signal(t, unix.SIGHUP)
+		if nohup {
+			check(t, say(c, "data", ""))
+			if status, _, stderr := client.End(t); status != 0 {
+				t.Errorf("status %d, stderr %q", status, stderr)
+			}
+			holds(t, dir, "file", []byte("data"))
+			continue
+		}
+		if status, _, stderr := client.End(t); status != 1 || !strings.HasSuffix(stderr, "ftp: file: hangup signal received\n") {
+			t.Errorf("status %d, stderr %q", status, stderr)
+		}
+		holds(t, dir, "", nil)
+	}
+}
+
+// A program goes on when nobody reads what it says.
+func TestNobodyReads(t *testing.T) {
+	dir, back := t.TempDir(), t.TempDir()
+	write(t, dir, "file", progtest.Random(1_000_000))
+	server, addr := start(t, dir)
+	r, w, err := os.Pipe()
+	check(t, err)
+	check(t, r.Close())
+	cmd := progtest.Command(t, 100, "get", "-connect", addr, "-dir", back, "file")
+	cmd.Stderr = w
+	check(t, cmd.Run())
+	check(t, w.Close())
+	holds(t, back, "file", progtest.Random(1_000_000))
 	server.Stop(t, os.Interrupt)
 }

@@ -47,6 +47,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/pyselect/pyselect/examples/internal/program"
@@ -63,6 +65,7 @@ func main() {
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
+	signal.Ignore(syscall.SIGPIPE) // nobody has to read what it says
 	flags := program.Flags("ftp", "")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)

@@ -70,9 +70,14 @@ func UsageError(flags *flag.FlagSet, format string, args ...any) {
 	os.Exit(2)
 }
 
-// Run calls the main function of the program. An interrupt ends its context; an error ends the program.
+// Run calls the main function of the program. An interrupt ends its context, and so does a SIGTERM, or a SIGHUP unless it is
+// ignored, as nohup does; an error ends the program.
 func Run(main func(ctx context.Context) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	err := main(ctx)
 	stop()
 	if err != nil {
