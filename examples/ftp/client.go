@@ -79,7 +79,7 @@ func (c *client) connected(ctx context.Context, f func() error) error {
 		if err = f(); err == nil {
 			return nil
 		}
-		if _, ours := errors.AsType[*fs.PathError](err); !ours {
+		if !ofFile(err) {
 			err = program.PeerError(c.peer, err)
 		}
 		c.close()
@@ -88,6 +88,13 @@ func (c *client) connected(ctx context.Context, f func() error) error {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// ofFile reports whether an error is one of a file, and not of the connection.
+func ofFile(err error) bool {
+	_, path := errors.AsType[*fs.PathError](err)
+	_, link := errors.AsType[*os.LinkError](err)
+	return path || link
 }
 
 func (c *client) connect(ctx context.Context) error {
@@ -148,7 +155,7 @@ func (c *client) upload(file *os.File, name string, size int64, bar *progress) e
 	}
 	for answer := ""; answer != "OK"; {
 		n, err := c.receive(len("OK") - len(answer))
-		if err == io.ErrUnexpectedEOF && answer == "" {
+		if (err == io.ErrUnexpectedEOF || errors.Is(err, socket.ErrConnectionReset)) && answer == "" {
 			err = errors.New("the server has refused the file: it may have one of that name")
 		}
 		if err != nil {

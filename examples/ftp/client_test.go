@@ -118,6 +118,25 @@ func TestUnconfirmedUpload(t *testing.T) {
 	}
 }
 
+// What the client cannot do is no fault of the server.
+func TestOwnFault(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer listener.Close()
+	dir := testkit.TempDir(t)
+	client := progtest.Start(t, "get", "-connect", listener.Addr().String(), "-dir", dir, "file")
+	c, err := listener.Accept()
+	check(t, err)
+	defer c.Close()
+	check(t, say(c, "", "get|file|1"))
+	check(t, say(c, "YES|4", "OK"))
+	write(t, dir, "file", []byte("somebody else's"))
+	check(t, say(c, "data", ""))
+	if status, _, stderr := client.End(t); status != 1 || !strings.Contains(stderr, "ftp: file: linkat .ftp-") {
+		t.Errorf("status %d, stderr %q", status, stderr)
+	}
+}
+
 // A client that fails says so, and leaves nothing behind.
 func TestClientFails(t *testing.T) {
 	data := []byte("some bytes")
@@ -132,6 +151,10 @@ func TestClientFails(t *testing.T) {
 		serve                 func(client *progtest.Program, c *net.TCPConn)
 	}{
 		{"refused", "put", refusal, func(_ *progtest.Program, c *net.TCPConn) { answer(c, putRequest, "") }},
+		{"reset at once", "put", refusal, func(_ *progtest.Program, c *net.TCPConn) {
+			answer(c, putRequest, "")
+			c.SetLinger(0)
+		}},
 		{"no", "put", "the answer is \"ON\"\n", func(_ *progtest.Program, c *net.TCPConn) { answer(c, putRequest, "ON") }},
 		{"reset", "put", socket.ErrConnectionReset.Error() + "\n", func(_ *progtest.Program, c *net.TCPConn) {
 			answer(c, putRequest, "OK")
@@ -167,7 +190,7 @@ func TestClientFails(t *testing.T) {
 		}},
 	} {
 		t.Run(test.command+" "+test.name, func(t *testing.T) {
-			if test.name == "reset" {
+			if strings.HasPrefix(test.name, "reset") {
 				testkit.NotOnWine(t, "a reset looks like the end")
 			}
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
