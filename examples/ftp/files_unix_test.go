@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -57,34 +56,37 @@ func TestLinks(t *testing.T) {
 
 // Nothing stays of a download whose terminal is closed, unless the program has to go on without one.
 func TestHangup(t *testing.T) {
-	for _, nohup := range []bool{false, true} {
+	for _, test := range []struct {
+		shell, stderr, stays string
+		status               int
+	}{
+		{"", "ftp: file: hangup signal received\n", "", 1},
+		{"trap '' HUP; ", "file: 4 of 4 bytes\n", "file", 0},
+	} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		check(t, err)
 		defer listener.Close()
 		dir := t.TempDir()
-		if nohup {
-			signal.Ignore(unix.SIGHUP)
-			defer signal.Reset(unix.SIGHUP)
-		}
-		client := progtest.Start(t, "get", "-connect", listener.Addr().String(), "-dir", dir, "file")
+		cmd := progtest.Command(t, 100, "get", "-connect", listener.Addr().String(), "-dir", dir, "file")
+		cmd.Args = append([]string{"sh", "-c", test.shell + `exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = "/bin/sh"
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		check(t, cmd.Start())
 		c, err := listener.Accept()
 		check(t, err)
 		defer c.Close()
 		check(t, say(c, "", "get|file|1"))
 		check(t, say(c, "YES|4", "OK"))
-		client.Signal(t, unix.SIGHUP)
-		if nohup {
+		check(t, cmd.Process.Signal(unix.SIGHUP))
+		if test.status == 0 {
 			check(t, say(c, "data", ""))
-			if status, _, stderr := client.End(t); status != 0 {
-				t.Errorf("status %d, stderr %q", status, stderr)
-			}
-			holds(t, dir, "file", []byte("data"))
-			continue
 		}
-		if status, _, stderr := client.End(t); status != 1 || !strings.HasSuffix(stderr, "ftp: file: hangup signal received\n") {
-			t.Errorf("status %d, stderr %q", status, stderr)
+		cmd.Wait()
+		if status := cmd.ProcessState.ExitCode(); status != test.status || !strings.HasSuffix(stderr.String(), test.stderr) {
+			t.Errorf("status %d, stderr %q, want %d, %q", status, stderr.String(), test.status, test.stderr)
 		}
-		holds(t, dir, "", nil)
+		holds(t, dir, test.stays, []byte("data"))
 	}
 }
 
