@@ -23,7 +23,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	refused(t, c)
 	server.Limit(t, 1) // as the connection has left its number
 	waits := progtest.Dial(t, addr)
-	const openFails, acceptFails = "openat file: too many open files\n", "too many open files; next try in 1s\n"
+	const openFails, acceptFails = "openat file: too many open files; closed\n", "too many open files; next try in 1s\n"
 	for _, want := range []string{openFails, acceptFails, acceptFails} {
 		if line, err := server.Stderr.ReadString('\n'); !strings.HasSuffix(line, want) {
 			t.Fatalf("the server complains %q, want %q: %v", line, want, err)

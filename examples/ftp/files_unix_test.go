@@ -16,21 +16,23 @@ import (
 	"github.com/pyselect/pyselect/internal/progtest"
 )
 
-// What the server cannot do is refused before the data come, too, and the server says why.
+// What the server cannot do is refused before the data come, too, and the server says why, once.
 func TestNoDirectory(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "dir")
-	check(t, os.Mkdir(dir, 0o777))
-	server, addr := start(t, dir)
-	check(t, os.Remove(dir))
-	c := progtest.Dial(t, addr)
-	_, err := io.WriteString(c, "put|file|4")
-	check(t, err)
-	refused(t, c)
-	want := fmt.Sprintf("ftp: %v: openat .ftp-", c.LocalAddr())
-	if line, err := server.Stderr.ReadString('\n'); !strings.HasPrefix(line, want) {
-		t.Errorf("the server complains %q, want %q...: %v", line, want, err)
+	for _, flag := range []string{"-overwrite", "-v"} {
+		dir := filepath.Join(t.TempDir(), "dir")
+		check(t, os.Mkdir(dir, 0o777))
+		server, addr := start(t, dir, flag)
+		check(t, os.Remove(dir))
+		c := progtest.Dial(t, addr)
+		_, err := io.WriteString(c, "put|file|4")
+		check(t, err)
+		refused(t, c)
+		server.Signal(t, os.Interrupt)
+		_, _, stderr := server.End(t)
+		if want := fmt.Sprintf("ftp: %v: openat .ftp-", c.LocalAddr()); strings.Count(stderr, want) != 1 {
+			t.Errorf("%s: the server complains %q, want %q... once", flag, stderr, want)
+		}
 	}
-	server.Stop(t, os.Interrupt)
 }
 
 // No link leads out of the directory, and nothing that is no file makes the server wait.

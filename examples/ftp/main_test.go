@@ -448,7 +448,7 @@ func TestTruncatedDownload(t *testing.T) {
 	if n, err := io.Copy(io.Discard, c); n > 1500-1024 || err != nil && !errors.Is(err, socket.ErrConnectionReset) {
 		t.Errorf("instead of the end came %d bytes, %v", n, err)
 	}
-	want := fmt.Sprintf("ftp: %v: file: unexpected EOF\n", c.LocalAddr())
+	want := fmt.Sprintf("ftp: %v: file: unexpected EOF; closed\n", c.LocalAddr())
 	if line, err := server.Stderr.ReadString('\n'); line != want {
 		t.Errorf("the server complains %q, want %q: %v", line, want, err)
 	}

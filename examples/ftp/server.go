@@ -27,6 +27,11 @@ const (
 
 var errGone = errors.New("the client has gone")
 
+// A failure is what is not the client's fault.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
 type server struct {
 	sel            *selectors.DefaultSelector
 	listener       *socket.Socket
@@ -155,17 +160,24 @@ func (s *server) accept(*selectors.SelectorKey, selectors.Event) {
 	program.Logf("%v: connected", peer)
 }
 
-// close ends a connection. Of an upload that is not complete, nothing stays, and the client sees a reset: it might take the end
-// for success, as bytes that it has sent may be on the way.
+// close ends a connection. Of an upload that is not complete, nothing stays. The client sees a reset of it, and of a failure: it
+// might take the end for success, as bytes that it has sent may be on the way.
 func (s *server) close(c *connection, why error) {
-	program.Logf("%v; closed", program.PeerError(c.peer, why))
+	logf := program.Logf
+	_, failed := errors.AsType[failure](why)
+	if failed {
+		logf = log.Printf
+	}
+	logf("%v; closed", program.PeerError(c.peer, why))
 	s.sel.Unregister(c)
 	delete(s.connections, c)
-	if c.upload != nil {
-		c.upload.abort()
+	if failed || c.upload != nil {
 		c.SetLinger(true, 0)
 	}
 	c.Close()
+	if c.upload != nil {
+		c.upload.abort()
+	}
 	if c.download != nil {
 		c.download.Close()
 	}
@@ -267,7 +279,7 @@ func (s *server) send(c *connection) error {
 func (c *connection) sendDownload() error {
 	n, err := c.download.send(c.Socket)
 	if err == nil && n == 0 { // the file has become shorter than it was said to be
-		err = c.fail(fmt.Errorf("%s: %w", c.download.name, io.ErrUnexpectedEOF))
+		err = failure{fmt.Errorf("%s: %w", c.download.name, io.ErrUnexpectedEOF)}
 	}
 	if err != nil {
 		return err
@@ -292,7 +304,7 @@ func (c *connection) receiveUpload(data []byte) (rest []byte, err error) {
 	c.active = time.Now()
 	n, err := c.upload.Write(data)
 	if err != nil {
-		return nil, c.fail(err)
+		return nil, failure{err}
 	}
 	return data[n:], c.endUpload()
 }
@@ -305,7 +317,7 @@ func (c *connection) endUpload() error {
 	file := c.upload
 	c.upload = nil
 	if err := file.commit(); err != nil {
-		return c.fail(err)
+		return failure{err}
 	}
 	program.Logf("%v: put %s: %d bytes", c.peer, file.name, file.size)
 	return nil
@@ -345,7 +357,7 @@ func (s *server) beginUpload(c *connection, name string, size int64) error {
 	}
 	file, err := newIncoming(s.root, name, size, s.overwrite)
 	if err != nil {
-		return c.fail(err)
+		return failure{err}
 	}
 	c.upload = file
 	c.unsent = append(c.unsent, "OK"...)
@@ -365,7 +377,7 @@ func (s *server) underWay(name string) bool {
 func (s *server) beginDownload(c *connection, name string, whole bool) error {
 	file, err := openOutgoing(s.root, name)
 	if program.OutOfDescriptors(err) {
-		return c.fail(err)
+		return failure{err}
 	}
 	if err != nil {
 		program.Logf("%v: get %q: %v", c.peer, name, err)
@@ -377,11 +389,4 @@ func (s *server) beginDownload(c *connection, name string, whole bool) error {
 	c.unsent = fmt.Appendf(c.unsent, "YES|%d", file.size)
 	c.endDownload()
 	return nil
-}
-
-// fail is for what is not the client's fault: the connection is reset when it is closed, so that the client does not believe
-// that its upload has succeeded.
-func (c *connection) fail(err error) error {
-	log.Print(program.PeerError(c.peer, err))
-	return errors.Join(err, c.SetLinger(true, 0))
 }
