@@ -46,6 +46,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -66,6 +67,7 @@ func main() {
 		command, args = args[0], args[1:]
 	}
 	signal.Ignore(syscall.SIGPIPE) // nobody has to read what it says
+	log.SetOutput(printableLog{os.Stderr})
 	flags := program.Flags("ftp", "")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pyselect/pyselect/internal/progtest"
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -714,5 +715,20 @@ func TestVerbose(t *testing.T) {
 		if !strings.Contains(stderr, fmt.Sprintf("ftp: %v: %s", c.LocalAddr(), what)) {
 			t.Errorf("nothing says %q of %v in %q", what, c.LocalAddr(), stderr)
 		}
+	}
+}
+
+// What a client calls a file does nothing to the terminal where that is logged.
+func TestUnprintableNames(t *testing.T) {
+	server, addr := start(t, testkit.TempDir(t), "-v")
+	c := progtest.Dial(t, addr)
+	const name = "a\u202eb"
+	check(t, upload(c, name, []byte("data")))
+	check(t, fetch(c, name, []byte("data")))
+	check(t, say(c, "get|a\x9bb|0", "NO|0"))
+	server.Signal(t, os.Interrupt)
+	_, _, stderr := server.End(t)
+	if !strings.Contains(stderr, "put a?b: 4 bytes\n") || strings.Contains(stderr, "\u202e") || !utf8.ValidString(stderr) {
+		t.Errorf("the server says %q", stderr)
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"unicode"
@@ -22,13 +23,27 @@ type progress struct {
 }
 
 func newProgress(name, suffix string) *progress {
-	name = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
+	return &progress{out: os.Stderr, name: printable(name), suffix: suffix, shown: -1}
+}
+
+// printable returns a text as it may stand on a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || r == '\n' {
 			return r
 		}
 		return '?'
-	}, name)
-	return &progress{out: os.Stderr, name: name, suffix: suffix, shown: -1}
+	}, text)
+}
+
+// A printableLog writes what is logged as it may stand on a terminal: it may have names that others have chosen.
+type printableLog struct{ io.Writer }
+
+func (w printableLog) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(w.Writer, printable(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // start says how many bytes there are.
