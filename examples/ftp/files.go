@@ -38,13 +38,26 @@ type incoming struct {
 	overwrite  bool  // it may replace a file
 }
 
+// newIncoming creates a file, with the permissions of that which it is to replace.
 func newIncoming(root *os.Root, name string, size int64, overwrite bool) (*incoming, error) {
-	temp := ".ftp-" + rand.Text()
-	file, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	temp, mode := ".ftp-"+rand.Text(), fs.FileMode(0o666)
+	old, statErr := root.Lstat(name)
+	replaces := overwrite && statErr == nil && old.Mode().IsRegular()
+	if replaces {
+		mode = old.Mode().Perm()
+	}
+	file, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return nil, err
 	}
-	return &incoming{file, root, temp, name, size, size, overwrite}, nil
+	f := &incoming{file, root, temp, name, size, size, overwrite}
+	if replaces {
+		if err := file.Chmod(mode); err != nil { // which the umask does not change
+			f.abort()
+			return nil, err
+		}
+	}
+	return f, nil
 }
 
 // Write writes as much of data as belongs to the file.

@@ -107,3 +107,29 @@ func TestNobodyReads(t *testing.T) {
 	holds(t, back, "file", progtest.Random(1_000_000))
 	server.Stop(t, os.Interrupt)
 }
+
+// A file that is replaced keeps its permissions.
+func TestPermissions(t *testing.T) {
+	here, there := t.TempDir(), t.TempDir()
+	server, addr := start(t, there, "-overwrite")
+	write(t, here, "file", []byte("data"))
+	write(t, there, "file", nil)
+	for dir, args := range map[string][]string{
+		there: {"put", "-connect", addr, filepath.Join(here, "file")},
+		here:  {"get", "-connect", addr, "-overwrite", "-dir", here, "file"},
+	} {
+		for _, mode := range []os.FileMode{0o600, 0o666, 0o444} {
+			check(t, os.Chmod(filepath.Join(dir, "file"), mode))
+			if status, _, stderr := runClient(t, args...); status != 0 {
+				t.Fatalf("status %d, stderr %q", status, stderr)
+			}
+			info, err := os.Stat(filepath.Join(dir, "file"))
+			check(t, err)
+			if info.Mode() != mode {
+				t.Errorf("%s: a file with %v has %v now", args[0], mode, info.Mode())
+			}
+		}
+	}
+	server.Stop(t, os.Interrupt)
+	holds(t, there, "file", []byte("data"))
+}
