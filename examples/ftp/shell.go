@@ -7,10 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 )
 
 const shellHelp = `put NAME...  upload files
@@ -18,9 +19,14 @@ get NAME...  download files
 ls           list the files that put takes
 help         say this
 quit         end, as exit and the end of the input do
+
+A NAME with blanks stands in quotation marks: "two words".
 `
 
-var errQuit = errors.New("quit")
+var (
+	aWord   = regexp.MustCompile(`"([^"]*)"|(\S+)`)
+	errQuit = errors.New("quit")
+)
 
 // shell is the command: it does what standard input says, line by line. An error is no reason to end.
 func shell(ctx context.Context, c *client, upload, download string) error {
@@ -36,17 +42,23 @@ func shell(ctx context.Context, c *client, upload, download string) error {
 	}
 	lines, ended := make(chan string), make(chan error)
 	go func() {
-		scanner := bufio.NewScanner(os.Stdin)
-		for scanner.Scan() {
-			lines <- scanner.Text()
+		r := bufio.NewReader(os.Stdin)
+		for {
+			line, err := r.ReadString('\n')
+			if line != "" {
+				lines <- line
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
 		}
-		ended <- scanner.Err()
 	}()
 	for ctx.Err() == nil {
 		prompt()
 		select {
 		case line := <-lines:
-			err := c.command(ctx, strings.Fields(line), upload, root)
+			err := c.command(ctx, splitWords(line), upload, root)
 			if err == errQuit {
 				return nil
 			}
@@ -54,11 +66,22 @@ func shell(ctx context.Context, c *client, upload, download string) error {
 				log.Print(err)
 			}
 		case err := <-ended:
+			if err == io.EOF {
+				return nil
+			}
 			return err
 		case <-ctx.Done():
 		}
 	}
 	return nil
+}
+
+// splitWords returns the words of a line. One with blanks stands in quotation marks.
+func splitWords(line string) (words []string) {
+	for _, match := range aWord.FindAllStringSubmatch(line, -1) {
+		words = append(words, match[1]+match[2])
+	}
+	return words
 }
 
 // command does what a line of the shell says.

@@ -115,3 +115,34 @@ func TestShellInterrupted(t *testing.T) {
 	shell.Stop(t, os.Interrupt)
 	server.Stop(t, os.Interrupt)
 }
+
+// A line may be long, and names may have blanks.
+func TestShellLines(t *testing.T) {
+	here, there, back := testkit.TempDir(t), testkit.TempDir(t), testkit.TempDir(t)
+	write(t, here, "two words", []byte("data"))
+	server, addr := start(t, there)
+	shell := progtest.Start(t, "shell", "-connect", addr, "-upload", here, "-download", back)
+	typeLines(t, shell, strings.Repeat("x", 100_000))
+	_, err := io.WriteString(shell.Stdin, "put \"two words\"\nget \"two words\" missing")
+	check(t, err)
+	check(t, shell.Stdin.Close())
+	status, _, stderr := shell.End(t)
+	last := "ftp: missing: " + addr + ": the server has no such file\nftp: 1 of 2 files failed\n"
+	if status != 0 || !strings.HasSuffix(stderr, last) {
+		t.Errorf("status %d, stderr %.1000q, want %q", status, stderr, last)
+	}
+	holds(t, there, "two words", []byte("data"))
+	holds(t, back, "two words", []byte("data"))
+	server.Stop(t, os.Interrupt)
+}
+
+func TestWords(t *testing.T) {
+	for line, words := range map[string][]string{
+		"":                        nil,
+		" put  a b\r\n":           {"put", "a", "b"},
+		`put "two words" "" b`:    {"put", "two words", "", "b"},
+		`put half" "half of it b`: {"put", `half"`, `"half`, "of", "it", "b"},
+	} {
+		testkit.Equal(t, line, splitWords(line), words...)
+	}
+}
