@@ -10,6 +10,7 @@
 //	go run ./examples/ftp shell -connect localhost:9000 -upload . -download /tmp
 //
 // The shell reads commands, as the clients of the tutorials do: put NAME..., get NAME..., ls, help and quit.
+// A name with blanks stands in quotation marks.
 //
 // A file is replaced only with -overwrite: that of the server lets uploads replace files, that of a client downloads. A file
 // that is not complete has a name that begins with .ftp-. When a program is killed, one may stay.
@@ -39,7 +40,9 @@
 // comes after a download and is no command is dropped: a message that was one too many, or that for an empty file.
 //
 // Nothing says that an upload has arrived, either. After it, the client ends its side of the connection, and says that the
-// upload has succeeded when the server has ended the other side then.
+// upload has succeeded when the server has ended the other side and nothing is unacknowledged. Where the client cannot ask for
+// that, which is so on all systems but Linux, the server must not end its side first. The server here resets the connection
+// when an upload fails.
 package main
 
 import (

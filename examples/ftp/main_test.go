@@ -642,6 +642,9 @@ func TestConcurrent(t *testing.T) {
 			t.Errorf("the file of client %d is another: %v", i, err)
 		}
 	}
+	if data, err := os.ReadFile(filepath.Join(dir, "common")); !bytes.Equal(data, common) {
+		t.Errorf("the common file is another: %v", err)
+	}
 }
 
 func TestManyClients(t *testing.T) {
