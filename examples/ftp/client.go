@@ -204,7 +204,7 @@ func (c *client) confirm() error {
 	return shutdown
 }
 
-// awaitEnd receives what the server says at the end, which may take long as long as bytes arrive there.
+// awaitEnd receives what the server says at the end, which may take longer while bytes still arrive there.
 func (c *client) awaitEnd() (n int, err error) {
 	for {
 		before, _ := unacknowledged(c.sock)

@@ -9,8 +9,8 @@
 //	go run ./examples/ftp get -connect localhost:9000 -dir /tmp README.md LICENSE
 //	go run ./examples/ftp shell -connect localhost:9000 -upload . -download /tmp
 //
-// The shell reads commands, as the clients of the tutorials do: put NAME..., get NAME..., ls, help and quit.
-// A name with blanks stands in quotation marks.
+// The shell reads commands, as the clients of the tutorials do: put NAME..., get NAME..., ls, help and quit. A name with blanks
+// stands in quotation marks.
 //
 // A file is replaced only with -overwrite: that of the server lets uploads replace files, that of a client downloads. A file
 // that is not complete has a name that begins with .ftp-. When a program is killed, one may stay.
