@@ -35,6 +35,9 @@ import (
 // them, or everybody to wait.
 const maxUnsent = 64 << 10
 
+// So many clients that wait for it can join in a turn of the loop, which looks at all who are there.
+const acceptsPerTurn = 64
+
 func main() {
 	flags := program.Flags("chat", "[-listen HOST:PORT] [-idle DURATION] [-pause DURATION]")
 	listen := flags.String("listen", "localhost:3490", "serve on `HOST:PORT`; port 0 picks a free one")
@@ -93,14 +96,7 @@ func (c *chat) serve(ctx context.Context) error {
 	defer interrupt.Close()
 	stop := context.AfterFunc(ctx, func() { interrupt.Close() })
 	defer stop()
-	defer func() {
-		for e := c.clients.Front(); e != nil; e = e.Next() {
-			e.Value.(*client).Close()
-		}
-		for _, cl := range c.leaving {
-			cl.Close()
-		}
-	}()
+	defer c.closeAll()
 
 	now := time.Now()
 	for {
@@ -126,6 +122,15 @@ func (c *chat) serve(ctx context.Context) error {
 		for _, obj := range writable {
 			c.send(obj.(*client))
 		}
+	}
+}
+
+func (c *chat) closeAll() {
+	for e := c.clients.Front(); e != nil; e = e.Next() {
+		e.Value.(*client).Close()
+	}
+	for _, cl := range c.leaving {
+		cl.Close()
 	}
 }
 
@@ -182,20 +187,22 @@ func (c *chat) makeLists(now time.Time) {
 }
 
 func (c *chat) accept() {
-	sock, addr, err := c.server.Accept()
-	if errors.Is(err, socket.ErrWouldBlock) {
-		return
+	for range acceptsPerTurn {
+		sock, addr, err := c.server.Accept()
+		if errors.Is(err, socket.ErrWouldBlock) {
+			return
+		}
+		if err != nil {
+			// The server stays readable, and the loop would spin.
+			program.LogAccept(err)
+			c.acceptAt = time.Now().Add(program.AcceptDelay)
+			return
+		}
+		sock.Setblocking(false)
+		cl := newClient(sock, addr.String())
+		cl.inClients = c.clients.PushBack(cl)
+		c.broadcast(cl, cl.name+" has joined\n")
 	}
-	if err != nil {
-		// The server stays readable, and the loop would spin.
-		program.LogAccept(err)
-		c.acceptAt = time.Now().Add(program.AcceptDelay)
-		return
-	}
-	sock.Setblocking(false)
-	cl := newClient(sock, addr.String())
-	cl.inClients = c.clients.PushBack(cl)
-	c.broadcast(cl, cl.name+" has joined\n")
 }
 
 // receive passes on what a client says, or what is typed.
