@@ -14,6 +14,8 @@
 //	select 2    from now on, all other text is for client 2
 //	hello       say hello to the client that is selected
 //	quit        hang up on all; the end of the input is the same
+//
+// What begins with one of these words, or with a number and a colon, never goes to the client that is selected.
 package main
 
 import (
@@ -181,25 +183,31 @@ func (d *desk) read() {
 
 func (d *desk) command(line string) {
 	words := strings.Fields(line)
-	number, text, addressed := strings.Cut(line, ": ")
+	number, text, addressed := strings.Cut(line, ":")
+	number = strings.TrimSpace(number)
 	if _, err := strconv.Atoi(number); err != nil {
 		addressed = false
 	}
-	switch {
-	case line == "quit":
+	switch command, arguments := words[0], words[1:]; {
+	case command == "quit" && len(arguments) == 0:
 		d.quit = true
-	case line == "list":
+	case command == "list" && len(arguments) == 0:
+		if len(d.clients) == 0 {
+			d.show("nobody is here")
+		}
 		for _, n := range slices.Sorted(maps.Keys(d.clients)) {
 			d.show("client %d: %v", n, d.clients[n].peer)
 		}
-	case len(words) == 2 && words[0] == "select":
-		if c := d.find(words[1]); c != nil {
+	case command == "select" && len(arguments) == 1:
+		if c := d.find(arguments[0]); c != nil {
 			d.selected = c
 			d.show("client %d is selected", c.number)
 		}
+	case command == "list", command == "select", command == "quit":
+		d.show(help)
 	case addressed:
 		if c := d.find(number); c != nil {
-			d.tell(c, text)
+			d.tell(c, strings.TrimSpace(text))
 		}
 	case d.selected == nil:
 		d.show("no client is selected: " + help)

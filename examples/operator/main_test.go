@@ -65,7 +65,7 @@ func atEnd(t *testing.T, c *net.TCPConn) {
 func TestOperator(t *testing.T) {
 	server, addr := progtest.Serve(t)
 	say(t, server.Stdin, "list\nhello?\nselect 1\n0: hello?\n")
-	shows(t, server, "no client is selected: "+help, "there is no client 1", "there is no client 0")
+	shows(t, server, "nobody is here", "no client is selected: "+help, "there is no client 1", "there is no client 0")
 
 	anna := come(t, server, addr, 1)
 	bert := come(t, server, addr, 2)
@@ -77,9 +77,9 @@ func TestOperator(t *testing.T) {
 	shows(t, server, fmt.Sprint("client 1: ", anna.LocalAddr()), fmt.Sprint("client 2: ", bert.LocalAddr()))
 	hears(t, anna, "Take water.\n")
 
-	say(t, server.Stdin, "select 2\nWe open at 10:30.\n 1: is no number here\nselect none of them\nselect x\n1: And?\nBye.\n")
+	say(t, server.Stdin, "select 2\nWe open at 10:30.\nselect x\n1: And?\nBye.\n")
 	shows(t, server, "client 2 is selected", "there is no client x")
-	hears(t, bert, "We open at 10:30.\n 1: is no number here\nselect none of them\nBye.\n")
+	hears(t, bert, "We open at 10:30.\nBye.\n")
 	hears(t, anna, "And?\n")
 
 	say(t, bert, "Thank you.\r\nBye.")
@@ -94,6 +94,33 @@ func TestOperator(t *testing.T) {
 	say(t, server.Stdin, "quit\nlist\n")
 	atEnd(t, anna)
 	atEnd(t, cleo)
+	if status, stdout, stderr := server.End(t); status != 0 || stdout != "" || stderr != "" {
+		t.Errorf("after quit: status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+}
+
+// What is typed carelessly does not go to the wrong client.
+func TestCommandsAndTexts(t *testing.T) {
+	server, addr := progtest.Serve(t)
+	anna := come(t, server, addr, 1)
+	say(t, server.Stdin, "select 1\n")
+	shows(t, server, "client 1 is selected")
+	bert := come(t, server, addr, 2)
+	for _, typed := range []string{"2:secret", " 2: secret", "2 :  secret"} {
+		say(t, server.Stdin, typed+"\n")
+		hears(t, bert, "secret\n")
+	}
+	say(t, server.Stdin, "3:secret\n")
+	shows(t, server, "there is no client 3")
+	for _, typed := range []string{"select", "select none of them", " select", "list all", "quit now"} {
+		say(t, server.Stdin, typed+"\n")
+		shows(t, server, help)
+	}
+	say(t, server.Stdin, "  list\n")
+	shows(t, server, fmt.Sprint("client 1: ", anna.LocalAddr()), fmt.Sprint("client 2: ", bert.LocalAddr()))
+	say(t, server.Stdin, "The list: select one.\n quit\n")
+	hears(t, anna, "The list: select one.\n")
+	atEnd(t, anna)
 	if status, stdout, stderr := server.End(t); status != 0 || stdout != "" || stderr != "" {
 		t.Errorf("after quit: status %d, stdout %q, stderr %q", status, stdout, stderr)
 	}
