@@ -7,7 +7,8 @@
 //	go run ./examples/reactor -listen localhost:8000 -idle 1m    # and closes connections that send nothing for a minute
 //	nc localhost 8000
 //
-// A SIGHUP, which Unix systems have, does not end it: it says how many connections there are.
+// A SIGHUP, which Unix systems have, does not end it: it says how many connections there are. So it goes on when its terminal is
+// closed, too.
 package main
 
 import (
@@ -260,13 +261,16 @@ type SignalWatcher struct {
 // Active reports whether calls are still to come: until Cancel or the end of the reactor.
 func (w *SignalWatcher) Active() bool { return slices.Contains(w.catcher.watchers, w) }
 
-// Cancel prevents the calls that are still to come. A signal that nobody watches any more does what it does otherwise.
+// Cancel prevents the calls that are still to come. A signal that nobody watches any more does soon what it does otherwise: from
+// the next turn of the loop on, so that none is lost on who cancels and watches again.
 func (w *SignalWatcher) Cancel() {
 	if c := w.catcher; w.Active() {
 		c.watchers = slices.DeleteFunc(c.watchers, func(other *SignalWatcher) bool { return other == w })
-		if len(c.watchers) == 0 && c.unwatched == nil {
-			w.reactor.release(c)
-		}
+		w.reactor.CallFromThread(func() {
+			if len(c.watchers) == 0 && c.unwatched == nil && w.reactor.catchers[c.sig] == c {
+				w.reactor.release(c)
+			}
+		})
 	}
 }
 
@@ -461,7 +465,9 @@ func (t *Transport) doWrite() {
 			t.connectionLost(err)
 			return
 		}
-		program.Logf("%v: sent %d bytes", t.peer, n)
+		if n > 0 {
+			program.Logf("%v: sent %d bytes", t.peer, n)
+		}
 		t.dataBuffer.Next(n)
 	}
 	if t.disconnecting && t.dataBuffer.Len() == 0 {
@@ -482,7 +488,10 @@ func (t *Transport) connectionLost(reason error) {
 	if t.disconnected {
 		return
 	}
-	program.Logf("%v", program.PeerError(t.peer, reason))
+	if reason != ErrConnectionDone {
+		program.Logf("%v", program.PeerError(t.peer, reason))
+	}
+	program.Logf("%v: closed", t.peer)
 	t.disconnected, t.disconnecting = true, true
 	t.reactor.selector.Unregister(t.socket)
 	t.socket.Close()

@@ -157,7 +157,7 @@ func TestUsage(t *testing.T) {
 func TestVerbose(t *testing.T) {
 	server, addr := progtest.Serve(t, "-v")
 	progtest.Verbose(t, server, addr, "reactor", func(c *net.TCPConn) { roundTrip(t, c, []byte("hello")) },
-		"connected", "received 5 bytes", "sent 5 bytes", "connection was closed cleanly")
+		"connected", "received 5 bytes", "sent 5 bytes", "closed")
 }
 
 // newReactor returns a reactor, and a function that runs it and waits for its end.
@@ -305,7 +305,9 @@ func TestConnectionLost(t *testing.T) {
 	}{
 		{"lose", func(c *net.TCPConn) {}, manyBytes, func(err error) bool { return err == ErrConnectionDone }},
 		{"abort", func(c *net.TCPConn) {}, nil, func(err error) bool { return err == ErrConnectionAborted }},
-		{"panic", func(c *net.TCPConn) {}, nil, func(err error) bool { return err.Error() == "unhandled error: a panic of a protocol" }},
+		{"panic", func(c *net.TCPConn) {}, nil, func(err error) bool {
+			return err.Error() == "unhandled error: a panic of a protocol"
+		}},
 		{"hello", func(c *net.TCPConn) { c.CloseWrite() }, []byte("hello"), func(err error) bool { return err == ErrConnectionDone }},
 	} {
 		c := progtest.Dial(t, addr)

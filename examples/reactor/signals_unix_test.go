@@ -125,6 +125,37 @@ func TestManySignals(t *testing.T) {
 	run()
 }
 
+// Who cancels and watches again misses nothing that has come in the meantime.
+func TestWatchAgain(t *testing.T) {
+	reactor, run := newReactor(t)
+	calls := 0
+	var watch func()
+	watch = func() {
+		var w *SignalWatcher
+		w = reactor.OnSignal(syscall.SIGUSR1, func() {
+			w.Cancel()
+			watch()
+			if calls++; calls == 2 {
+				reactor.Stop()
+			}
+		})
+	}
+	watch()
+	for n := 1; n <= 2; n++ { // while the loop is busy
+		raise(t, syscall.SIGUSR1)
+		testkit.Eventually(t, "a call for each signal", func() bool {
+			reactor.mu.Lock()
+			defer reactor.mu.Unlock()
+			return len(reactor.fromThread) == n
+		})
+	}
+	reactor.CallLater(testkit.Patience, reactor.Stop)
+	run()
+	if calls != 2 {
+		t.Errorf("%d calls, want 2", calls)
+	}
+}
+
 // A signal that nobody watches any more does what it does otherwise: before Run, this one ends the program.
 func TestCancelledSignal(t *testing.T) {
 	const child = "REACTOR_CHILD"
@@ -137,7 +168,10 @@ func TestCancelledSignal(t *testing.T) {
 		return
 	}
 	reactor, _ := newReactor(t)
-	reactor.OnSignal(syscall.SIGTERM, func() {}).Cancel()
+	for range 2 { // of the same catcher
+		reactor.OnSignal(syscall.SIGTERM, func() {}).Cancel()
+	}
+	reactor.runUntilCurrent()
 	raise(t, syscall.SIGTERM)
 	time.Sleep(testkit.Patience)
 }
