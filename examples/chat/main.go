@@ -39,10 +39,11 @@ const maxUnsent = 64 << 10
 const acceptsPerTurn = 64
 
 func main() {
-	flags := program.Flags("chat", "[-listen HOST:PORT] [-idle DURATION] [-pause DURATION]")
+	flags := program.Flags("chat", "[-listen HOST:PORT] [-idle DURATION] [-pause DURATION] [-v]")
 	listen := flags.String("listen", "localhost:3490", "serve on `HOST:PORT`; port 0 picks a free one")
 	idle := flags.Duration("idle", 10*time.Minute, "drop a client that has said nothing for this `DURATION`; 0 is for ever")
 	pause := flags.Duration("pause", 200*time.Millisecond, "let a line end after a pause of this `DURATION`; 0 is never")
+	program.Verbose(flags)
 	program.Parse(flags)
 	signal.Ignore(syscall.SIGPIPE) // nobody has to read standard output
 	program.Serve(*listen, func(ctx context.Context, server *socket.Socket) error {
@@ -200,6 +201,7 @@ func (c *chat) accept() {
 		}
 		sock.Setblocking(false)
 		cl := newClient(sock, addr.String())
+		program.Logf("%s: connected", cl.name)
 		cl.inClients = c.clients.PushBack(cl)
 		c.broadcast(cl, cl.name+" has joined\n")
 	}
@@ -214,6 +216,8 @@ func (c *chat) receive(cl *client) {
 	}
 	if n == 0 || err != nil {
 		c.leave(cl, "hung up")
+	} else if cl != c.keyboard {
+		program.Logf("%s: received %d bytes", cl.name, n)
 	}
 	cl.heard = time.Now()
 	c.clients.MoveToBack(cl.inClients)
@@ -259,6 +263,9 @@ func (c *chat) tell(cl *client, text string) {
 
 func (c *chat) send(cl *client) {
 	n, err := cl.Send(cl.unsent.Bytes())
+	if n > 0 {
+		program.Logf("%s: sent %d bytes", cl.name, n)
+	}
 	cl.unsent.Next(n)
 	if err != nil && !errors.Is(err, socket.ErrWouldBlock) {
 		c.leave(cl, "hung up")
@@ -285,6 +292,7 @@ func (c *chat) dropLeaving() {
 		var news strings.Builder
 		for _, cl := range c.leaving {
 			cl.Close()
+			program.Logf("%s: closed", cl.name)
 			fmt.Fprintf(&news, "%s has left: %s\n", cl.name, cl.leaves)
 		}
 		c.leaving = nil

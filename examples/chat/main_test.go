@@ -437,6 +437,15 @@ func TestOutOfDescriptors(t *testing.T) {
 	})
 }
 
+func TestVerbose(t *testing.T) {
+	server, addr := progtest.Serve(t, "-v")
+	progtest.Verbose(t, server, addr, "chat", func(c *net.TCPConn) {
+		io.WriteString(server.Stdin, "Hello!\n")
+		progtest.Exchange(t, c, nil, []byte("server: Hello!\n"))
+		io.WriteString(c, "hello\n")
+	}, "connected", "sent 15 bytes", "received 6 bytes", "closed")
+}
+
 func TestUsage(t *testing.T) { progtest.Usage(t, "chat") }
 
 // The client of the tutorials sends no newlines.

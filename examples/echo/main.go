@@ -121,7 +121,7 @@ func (s *server) close() {
 }
 
 func (s *server) closeConnection(c *connection) {
-	program.Logf("%v: disconnected", c.peer)
+	program.Logf("%v: closed", c.peer)
 	s.sel.Unregister(c)
 	c.Close()
 }

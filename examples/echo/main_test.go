@@ -307,7 +307,7 @@ print(back == data)
 func TestVerbose(t *testing.T) {
 	server, addr := startServer(t, "-v")
 	progtest.Verbose(t, server, addr, "echo", func(c *net.TCPConn) { roundTrip(t, c, []byte("hello")) },
-		"connected", "received 5 bytes", "sent 5 bytes", "disconnected")
+		"connected", "received 5 bytes", "sent 5 bytes", "closed")
 }
 
 func TestNetcat(t *testing.T) {

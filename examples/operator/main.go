@@ -38,8 +38,9 @@ import (
 const help = "type list, select NUMBER, NUMBER: TEXT or quit"
 
 func main() {
-	flags := program.Flags("operator", "[-listen HOST:PORT]")
+	flags := program.Flags("operator", "[-listen HOST:PORT] [-v]")
 	listen := flags.String("listen", "localhost:5000", "serve on `HOST:PORT`; port 0 picks a free one")
+	program.Verbose(flags)
 	program.Parse(flags)
 	program.Serve(*listen, func(ctx context.Context, server *socket.Socket) error {
 		terminal, err := program.NewTerminal(os.Stdin, os.Stdout)
@@ -120,6 +121,7 @@ func (d *desk) accept() {
 	d.latest++
 	c := &client{Socket: sock, number: d.latest, peer: peer}
 	d.clients[c.number] = c
+	program.Logf("%v: connected", peer)
 	d.show("client %d is here: %v", c.number, peer)
 	if err := d.watch(c, func() { d.receive(c) }); err != nil {
 		d.drop(c, program.PeerError(peer, err).Error())
@@ -144,6 +146,9 @@ func (d *desk) receive(c *client) {
 	if errors.Is(err, socket.ErrWouldBlock) {
 		return
 	}
+	if n > 0 {
+		program.Logf("%v: received %d bytes", c.peer, n)
+	}
 	for _, line := range append(c.said.Add(buf[:n]), c.said.End()...) {
 		d.show("%d: %s", c.number, line)
 	}
@@ -159,6 +164,7 @@ func (d *desk) drop(c *client, reason string) {
 	if d.selected == c {
 		d.selected = nil
 	}
+	program.Logf("%v: closed", c.peer)
 	d.show("client %d has gone: %s", c.number, reason)
 }
 
@@ -230,6 +236,9 @@ func (d *desk) find(number string) *client {
 func (d *desk) tell(c *client, text string) {
 	line := []byte(text + "\n")
 	n, err := c.Send(line)
+	if n > 0 {
+		program.Logf("%v: sent %d bytes", c.peer, n)
+	}
 	switch {
 	case errors.Is(err, socket.ErrWouldBlock), err == nil && n < len(line):
 		d.drop(c, "does not read")

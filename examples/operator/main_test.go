@@ -255,6 +255,16 @@ func TestOutOfDescriptors(t *testing.T) {
 	})
 }
 
+func TestVerbose(t *testing.T) {
+	server, addr := progtest.Serve(t, "-v")
+	progtest.Verbose(t, server, addr, "operator", func(c *net.TCPConn) {
+		shows(t, server, fmt.Sprintf("client 1 is here: %v", c.LocalAddr()))
+		say(t, server.Stdin, "1: Hello!\n")
+		hears(t, c, "Hello!\n")
+		say(t, c, "hello\n")
+	}, "connected", "sent 7 bytes", "received 6 bytes", "closed")
+}
+
 func TestUsage(t *testing.T) { progtest.Usage(t, "operator") }
 
 // The client of the tutorials says something and waits for what it is told.

@@ -80,7 +80,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 	clients := make(map[int]*client)
 	var lingering program.Lingering
 	closeConnection := func(fd int) {
-		program.Logf("%v: disconnected", clients[fd].peer)
+		program.Logf("%v: closed", clients[fd].peer)
 		poller.Unregister(fd)
 		fdToSocket[fd].Close()
 		delete(fdToSocket, fd)
@@ -174,7 +174,9 @@ func serve(ctx context.Context, server *socket.Socket) error {
 					dropConnection(fd, err)
 					continue
 				}
-				program.Logf("%v: sent %d bytes", c.peer, n)
+				if n > 0 {
+					program.Logf("%v: sent %d bytes", c.peer, n)
+				}
 				c.unsent = c.unsent[n:]
 				if c.unsent == "" {
 					lingering.Add(fd, s)

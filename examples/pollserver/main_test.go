@@ -238,7 +238,7 @@ func TestVerbose(t *testing.T) {
 	progtest.Verbose(t, server, addr, "pollserver", func(c *net.TCPConn) {
 		say(t, c)
 		greeted(t, c)
-	}, "connected", "received 3 bytes", "sent 11 bytes", "disconnected")
+	}, "connected", "received 3 bytes", "sent 11 bytes", "closed")
 }
 
 func TestNetcat(t *testing.T) {

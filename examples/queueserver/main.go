@@ -56,7 +56,7 @@ func serve(ctx context.Context, server *socket.Socket) error {
 	messageQueues := make(map[*socket.Socket][][]byte) // an empty message is the last one
 	peers := make(map[*socket.Socket]net.Addr)
 	closeConnection := func(s *socket.Socket) {
-		program.Logf("%v: disconnected", peers[s])
+		program.Logf("%v: closed", peers[s])
 		inputs = remove(inputs, s)
 		outputs = remove(outputs, s)
 		delete(messageQueues, s)
@@ -144,7 +144,9 @@ func serve(ctx context.Context, server *socket.Socket) error {
 				dropConnection(s, err)
 				continue
 			}
-			program.Logf("%v: sent %d bytes", peers[s], n)
+			if n > 0 {
+				program.Logf("%v: sent %d bytes", peers[s], n)
+			}
 			if n < len(nextMsg) {
 				queue[0] = nextMsg[n:]
 				continue

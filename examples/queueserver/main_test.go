@@ -158,7 +158,7 @@ func TestUsage(t *testing.T) { progtest.Usage(t, "queueserver") }
 func TestVerbose(t *testing.T) {
 	server, addr := progtest.Serve(t, "-v")
 	progtest.Verbose(t, server, addr, "queueserver", func(c *net.TCPConn) { exchange(t, c, []byte("hello")) },
-		"connected", "received 5 bytes", "sent 5 bytes", "disconnected")
+		"connected", "received 5 bytes", "sent 5 bytes", "closed")
 }
 
 // The client of the tutorials.

@@ -1,7 +1,7 @@
 //go:build unix || windows
 
-// Socketserver is the service that tutorials of Python's socketserver module write on ThreadingTCPServer: it greets a client, answers 0 in
-// one way and anything else in another, and ends the connection at exit.
+// Socketserver is the service that tutorials of Python's socketserver module write on ThreadingTCPServer: it greets a client,
+// answers 0 in one way and anything else in another, and ends the connection at exit.
 //
 //	go run ./examples/socketserver -listen localhost:8009                  # a goroutine for each client
 //	go run ./examples/socketserver -listen localhost:8009 -mode forking    # a process for each client
@@ -36,8 +36,8 @@ func newMyServer() socketserver.RequestHandler { return &MyServer{} }
 
 // Handle serves a client.
 func (s *MyServer) Handle() error {
-	program.Logf("%v has come", s.ClientAddress)
-	defer program.Logf("%v has gone", s.ClientAddress)
+	program.Logf("%v: connected", s.ClientAddress)
+	defer program.Logf("%v: closed", s.ClientAddress)
 	conn := s.Request
 	if err := conn.Sendall([]byte("Welcome. Send 0 for an operator, exit to leave.\n")); err != nil {
 		return err

@@ -309,7 +309,7 @@ func TestVerbose(t *testing.T) {
 	bothModes(t, func(t *testing.T, server *progtest.Program, addr string) {
 		c := dial(t, addr)
 		leave(t, c)
-		want := fmt.Sprintf("socketserver: %[1]v has come\nsocketserver: %[1]v has gone\n", c.LocalAddr())
+		want := fmt.Sprintf("socketserver: %[1]v: connected\nsocketserver: %[1]v: closed\n", c.LocalAddr())
 		server.Signal(t, os.Interrupt)
 		if status, _, stderr := server.End(t); status != 0 || stderr != want {
 			t.Errorf("status %d, stderr %q, want %q", status, stderr, want)
