@@ -4,6 +4,7 @@ package program
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	maxUnwritten = 10000       // pieces of output that nobody takes; more are dropped
+	maxUnwritten = 10000       // pieces of output that nobody takes; more are dropped, and counted
 	flushTime    = time.Second // that the end of the program waits for somebody to take them
 )
 
@@ -55,7 +56,8 @@ func NewTerminal(stdin io.Reader, stdout io.Writer) (*Terminal, error) {
 	return t, nil
 }
 
-// Write lets p be written to standard output. If nobody takes what is written there, p is dropped in the end.
+// Write lets p be written to standard output. If nobody takes what is written there, p is dropped in the end; what is written
+// next says how many lines were. It is for one goroutine at a time.
 func (t *Terminal) Write(p []byte) (int, error) { return t.stdout.Write(p) }
 
 // Close waits until all is written, but only for a moment. It must be the last call.
@@ -69,16 +71,20 @@ func (t *Terminal) Close() {
 
 // An output writes in a goroutine of its own.
 type output struct {
-	pieces chan []byte
-	ended  chan struct{}
+	pieces  chan []byte
+	ended   chan struct{}
+	dropped int // lines, since the last piece
 }
 
 func newOutput(w io.Writer) *output {
-	o := &output{make(chan []byte, maxUnwritten), make(chan struct{})}
+	o := &output{pieces: make(chan []byte, maxUnwritten), ended: make(chan struct{})}
 	go func() {
 		defer close(o.ended)
 		for p := range o.pieces {
 			w.Write(p) // nobody has to take it
+		}
+		if o.dropped > 0 {
+			w.Write(o.withDropped(nil))
 		}
 	}()
 	return o
@@ -86,11 +92,21 @@ func newOutput(w io.Writer) *output {
 
 func (o *output) Write(p []byte) (int, error) {
 	select {
-	case o.pieces <- bytes.Clone(p):
+	case o.pieces <- o.withDropped(p):
+		o.dropped = 0
 		return len(p), nil
 	default:
+		o.dropped += bytes.Count(p, []byte("\n"))
 		return 0, socket.ErrWouldBlock
 	}
+}
+
+// withDropped returns a copy of p, after a line that says how many were dropped before it, if any were.
+func (o *output) withDropped(p []byte) []byte {
+	if o.dropped == 0 {
+		return bytes.Clone(p)
+	}
+	return fmt.Appendf(nil, "(lines dropped: %d)\n%s", o.dropped, p)
 }
 
 func (o *output) close(deadline time.Time) {

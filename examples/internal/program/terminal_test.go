@@ -73,15 +73,16 @@ func TestTerminalWritesAll(t *testing.T) {
 	defer log.SetOutput(os.Stderr)
 	screen, out := pipe(t)
 	terminal := newTerminal(t, strings.NewReader(""), out)
-	const lines = 5000 // more than a pipe holds
+	const lines = 100 // so long that a pipe does not hold them
+	long := strings.Repeat("x", 1000)
 	for i := range lines {
-		fmt.Fprintf(terminal, "this is line %d\n", i)
+		fmt.Fprintln(terminal, long, i)
 	}
 	log.Print("that was all")
 	closed := testkit.Go(t, terminal.Close).Blocked()
 	r := bufio.NewReader(screen)
 	for i := range lines {
-		if line, err := r.ReadString('\n'); line != fmt.Sprintf("this is line %d\n", i) || err != nil {
+		if line, err := r.ReadString('\n'); line != fmt.Sprintln(long, i) || err != nil {
 			t.Fatalf("line %d is %q, %v", i, line, err)
 		}
 	}
@@ -90,6 +91,49 @@ func TestTerminalWritesAll(t *testing.T) {
 	if s := logged.String(); !strings.Contains(s, "that was all\n") || !strings.HasSuffix(s, "that was more\n") {
 		t.Errorf("the log is %q", s)
 	}
+}
+
+// Where something was dropped, it is said how much.
+func TestTerminalCountsDropped(t *testing.T) {
+	testkit.NoLeaks(t)
+	screen, out := io.Pipe()
+	terminal := newTerminal(t, strings.NewReader(""), out)
+	var want []string
+	lines, dropped := 0, 0
+	write := func() bool {
+		lines++
+		if _, err := fmt.Fprintln(terminal, lines); errors.Is(err, socket.ErrWouldBlock) {
+			dropped++
+			return false
+		}
+		if dropped > 0 {
+			want = append(want, fmt.Sprintf("(lines dropped: %d)", dropped))
+			dropped = 0
+		}
+		want = append(want, fmt.Sprint(lines))
+		return true
+	}
+	fill := func() {
+		for write() {
+		}
+	}
+	r := bufio.NewReader(screen)
+	shows := func(want string) {
+		t.Helper()
+		if line, err := r.ReadString('\n'); line != want+"\n" || err != nil {
+			t.Fatalf("the terminal shows %q, want %q: %v", line, want, err)
+		}
+	}
+	fill()
+	shows(want[0])
+	testkit.Eventually(t, "room", write)
+	fill()
+	for _, line := range want[1:] {
+		shows(line)
+	}
+	closed := testkit.Go(t, terminal.Close)
+	shows(fmt.Sprintf("(lines dropped: %d)", dropped))
+	closed.Wait()
 }
 
 // Nobody waits for a terminal that shows nothing, and at the end for a moment only.
