@@ -11,7 +11,8 @@
 // others waiting. Here each connection has its turn, and goes to the end of the ready list when that is over.
 //
 // Package net/http reads the requests and decides what answers them, and what its server refuses is refused here. Not served are
-// files outside of the directory, whatever the path or a symbolic link says, and paths in which a name begins with a dot.
+// files outside of the directory, whatever the path or a symbolic link says, and paths in which a name begins with a dot. (A
+// symbolic link in the directory that has another name may lead to such a file there.)
 //
 // It is for Linux: no other system has an epoll, and no selector tells edges.
 package main
@@ -441,9 +442,9 @@ func parse(head []byte) (request *http.Request, status int) {
 	}
 	r.Reset(bytes.NewReader(head))
 	request, err = http.ReadRequest(r)
-	coding, isCoded := fields["Transfer-Encoding"]
+	_, isCoded := fields["Transfer-Encoding"]
 	switch {
-	case err != nil && isCoded && !strings.EqualFold(strings.Join(coding, ","), "chunked"):
+	case fmt.Sprintf("%T", err) == "*http.unsupportedTEError":
 		return nil, http.StatusNotImplemented
 	case err != nil:
 		return nil, http.StatusBadRequest
@@ -508,8 +509,8 @@ func (s *server) respond(peer net.Addr, w *response, request *http.Request) {
 	}
 }
 
-// open opens a file or directory that is in the root, whatever the name and symbolic links say. No part of the name may begin with a
-// dot.
+// open opens a file or directory that is in the root, whatever the name and symbolic links say. No part of the name may begin
+// with a dot.
 func (s *server) open(name string) (*os.File, fs.FileInfo, error) {
 	if !fs.ValidPath(name) || strings.Contains("/"+name, "/.") {
 		return nil, nil, fs.ErrNotExist

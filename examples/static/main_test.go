@@ -593,6 +593,7 @@ func TestRequests(t *testing.T) {
 		{request: post("Transfer-Encoding: 'chunked'") + "0\r\n\r\n"},
 		{request: post("Transfer-Encoding: chunked;q=1") + "0\r\n\r\n"},
 		{request: post("Transfer-Encoding: gzip", "no colon")},
+		{request: lines("garbage", "Transfer-Encoding: gzip")},
 		{request: post("Transfer-Encoding: gzip", "Content-Length: x")},
 		{request: lines("POST / HTTP/1.0", "Transfer-Encoding: chunked") + "0\r\n\r\n"},
 		{
