@@ -182,7 +182,7 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 				default:
 					continue
 				}
-				program.Logf("%v: %.200q: %s", peers[fileno], firstLine(request), firstLine([]byte(response)))
+				program.Logf("%v: %.200q: %s", peers[fileno], program.FirstLine(request), program.FirstLine([]byte(response)))
 				delete(requests, fileno)
 				responses[fileno] = []byte(response)
 				modify(fileno, pyselect.EPOLLOUT)
@@ -205,9 +205,4 @@ func serve(ctx context.Context, serversocket *socket.Socket) error {
 			}
 		}
 	}
-}
-
-func firstLine(p []byte) []byte {
-	line, _, _ := bytes.Cut(p, []byte("\n"))
-	return bytes.TrimSuffix(line, []byte("\r"))
 }

@@ -91,7 +91,8 @@ func TestHTTP(t *testing.T) {
 			}
 			back, err := io.ReadAll(response.Body)
 			response.Body.Close()
-			if kind := response.Header.Get("Content-Type"); err != nil || response.StatusCode != 200 || kind != "text/plain" || string(back) != hello {
+			kind := response.Header.Get("Content-Type")
+			if err != nil || response.StatusCode != 200 || kind != "text/plain" || string(back) != hello {
 				t.Errorf("the response is %v %q of type %q, %v", response.Status, back, kind, err)
 			}
 		}

@@ -23,8 +23,8 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
-// The test binary is the program itself when fdsEnv is set, to the number of descriptors that it may have open, if the system has a
-// limit of that.
+// The test binary is the program itself when fdsEnv is set, to the number of descriptors that it may have open, if the system has
+// a limit of that.
 const (
 	fdsEnv     = "PROGTEST_DESCRIPTORS"
 	defaultFds = 2000
@@ -194,8 +194,8 @@ func Exchange(t testing.TB, c net.Conn, request, answer []byte) {
 	}
 }
 
-// SendUntilStuck sends without reading, until the server takes no more, and returns what it has sent: a net.Conn whose deadline is over
-// does not know that on Windows.
+// SendUntilStuck sends without reading, until the server takes no more, and returns what it has sent: a net.Conn whose deadline
+// is over does not know that on Windows.
 func SendUntilStuck(t testing.TB, c *net.TCPConn) (sent []byte) {
 	t.Helper()
 	const tooMuch = 64 << 20 // more than the buffers of the sockets
@@ -226,8 +226,9 @@ func Reset(c *net.TCPConn) {
 	c.Close()
 }
 
-// DialMany connects so many clients to a server, or skips the test if the process may not have that many descriptors. Now and then it lets
-// another client be served, so that the server has accepted all before: some systems reset those of whom too many wait for that.
+// DialMany connects so many clients to a server, or skips the test if the process may not have that many descriptors. Now and
+// then it lets another client be served, so that the server has accepted all before: some systems reset those of whom too many wait
+// for that.
 func DialMany(t testing.TB, addr string, n int, serve func(c *net.TCPConn)) []*net.TCPConn {
 	t.Helper()
 	testkit.NeedFds(t, n+50)

@@ -3,11 +3,18 @@
 package program
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
+
+// FirstLine returns the first line of p, without its end.
+func FirstLine(p []byte) []byte {
+	line, _, _ := bytes.Cut(p, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r"))
+}
 
 // MaxLine is how many bytes a line of Lines has at most. A longer one becomes several, between two characters.
 const MaxLine = 1024
