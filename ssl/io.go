@@ -1,0 +1,355 @@
+//go:build unix || windows
+
+package ssl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/socket"
+)
+
+const (
+	// maxRecord is how many bytes of data a record has at most.
+	maxRecord = 16 << 10
+
+	// maxUnsent is how many bytes may be unsent when another record is received, which may ask for an answer: more than Send leaves.
+	maxUnsent = 2 * maxRecord
+)
+
+// An operation is what may have to wait.
+type operation struct {
+	name                string
+	attempt             func(c *conn, p []byte) (n int, w want, err error) // goes as far as possible without waiting
+	wantRead, wantWrite error                                              // always the same, so that they cost no allocation
+}
+
+var (
+	handshakeOp = newOperation("ssl.do_handshake", func(c *conn, _ []byte) (n int, w want, err error) {
+		w, err = c.ready()
+		return 0, w, err
+	})
+	readOp   = newOperation("ssl.read", (*conn).receive)
+	writeOp  = newOperation("ssl.write", (*conn).send)
+	unwrapOp = newOperation("ssl.unwrap", (*conn).unwrap)
+)
+
+func newOperation(name string, attempt func(c *conn, p []byte) (n int, w want, err error)) *operation {
+	return &operation{name, attempt, opError(name, ErrWantRead), opError(name, ErrWantWrite)}
+}
+
+// do performs an operation. It waits as the mode of the socket says.
+func (s *Socket) do(o *operation, p []byte) (n int, err error) {
+	n, w, err := o.attempt(s.conn, p)
+	switch {
+	case err != nil:
+		return n, o.failed(err)
+	case w == nothing:
+		return n, nil
+	case s.Gettimeout() != 0:
+		return s.wait(o, p, w)
+	case w == readable:
+		return 0, o.wantRead
+	}
+	return 0, o.wantWrite
+}
+
+// wait performs an operation that wants something first.
+func (s *Socket) wait(o *operation, p []byte, w want) (n int, err error) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return 0, o.failed(err)
+	}
+	timeout := s.Gettimeout()
+	deadline := time.Now().Add(timeout)
+	for w != nothing {
+		direction, wait := w, raw.Read
+		if w == writable {
+			wait = raw.Write
+		}
+		if failed := wait(func(uintptr) bool {
+			n, w, err = o.attempt(s.conn, p)
+			return err != nil || w != direction
+		}); err == nil {
+			err = failed
+		}
+		switch {
+		case err != nil:
+			return n, o.failed(err)
+		case w != nothing && timeout != pyselect.Forever && time.Now().After(deadline): // it has to wait anew, in the other direction
+			return n, o.failed(os.ErrDeadlineExceeded)
+		}
+	}
+	return n, nil
+}
+
+// failed returns the error of an operation for one of crypto/tls or of the socket.
+func (o *operation) failed(err error) error {
+	op, ofSocket := errors.AsType[*pyselect.OpError](err)
+	switch {
+	case err == nil:
+		return nil
+	case ofSocket:
+		err = op.Err
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		err = ErrEOF
+	case errors.Is(err, os.ErrClosed), errors.Is(err, os.ErrInvalid), errors.Is(err, os.ErrDeadlineExceeded):
+	default:
+		err = &Error{err}
+	}
+	return opError(o.name, err)
+}
+
+// ready returns what to wait for before anything can be received or sent.
+func (c *conn) ready() (want, error) {
+	if c.unwrapped.Load() {
+		return nothing, fmt.Errorf("the connection is unwrapped: %w", os.ErrClosed)
+	}
+	if c.handshake.done.Load() {
+		return nothing, nil
+	}
+	return c.shake()
+}
+
+// DoHandshake does the handshake, as far as it has not been done. It mirrors SSLSocket.do_handshake.
+//
+// The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and has to become ready first, os.ErrDeadlineExceeded if its timeout
+// is over, an *Error if the peer is not who it has to be, or does not keep to the protocol, ErrEOF if the connection has ended, or that of
+// the socket. The error stays, but for the first two. If another goroutine does the handshake, DoHandshake waits for it.
+func (s *Socket) DoHandshake() error {
+	_, err := s.do(handshakeOp, nil)
+	return err
+}
+
+// Recv receives up to len(p) bytes of one record. Zero bytes mean that the peer has said close_notify, without an error. There are no flags. If p is
+// empty, Recv does nothing. It mirrors SSLSocket.recv_into.
+//
+// The error is like that of DoHandshake, of which ErrWantWrite can come too, and ErrEOF if the connection has ended without close_notify.
+func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
+	if union(flags) != 0 {
+		return 0, notAllowed("ssl.recv")
+	}
+	c := s.conn
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err = s.do(readOp, p)
+	if s.SuppressRaggedEOFs && errors.Is(err, ErrEOF) {
+		err = nil
+	}
+	return n, err
+}
+
+func (c *conn) receive(p []byte) (n int, w want, err error) {
+	if w, err = c.ready(); w != nothing || err != nil {
+		return 0, w, err
+	}
+	if len(c.rest) > 0 {
+		n = copy(p, c.rest)
+		c.rest = c.rest[n:]
+		return n, nothing, nil
+	}
+	if left, _ := c.wire.flush(); left > maxUnsent {
+		return 0, writable, nil
+	}
+	n, err = c.tls.Read(p)
+	c.wire.flush() // what the record has asked for
+	switch {
+	case n > 0:
+		return n, nothing, nil
+	case err == errNotNow:
+		return 0, readable, nil
+	case err == io.EOF && !c.wire.eof:
+		return 0, nothing, nil
+	}
+	return 0, nothing, err
+}
+
+// Pending returns how many bytes can be received that no selector knows of: what is left of a record. If another goroutine is receiving, there
+// are none. It mirrors SSLSocket.pending.
+func (s *Socket) Pending() int {
+	c := s.conn
+	if !c.receiving.TryLock() {
+		return 0
+	}
+	defer c.receiving.Unlock()
+	if len(c.rest) == 0 && c.handshake.done.Load() {
+		buf := pool.Get().(*[]byte)
+		*buf = append((*buf)[:0], make([]byte, maxRecord)...)
+		c.wire.shut = true
+		n, _ := c.tls.Read(*buf)
+		c.wire.shut = false
+		c.rest = append([]byte(nil), (*buf)[:n]...)
+		*buf = (*buf)[:0]
+		pool.Put(buf)
+	}
+	return len(c.rest)
+}
+
+// Read is Recv for the interface io.Reader: the end of the connection is io.EOF.
+func (s *Socket) Read(p []byte) (n int, err error) {
+	n, err = s.Recv(p)
+	if n == 0 && err == nil && len(p) > 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Send sends p and returns how many bytes that were. A blocking socket waits until all of p is sent. One that is non-blocking or has a timeout
+// sends one record, which has 16 KiB at most. There are no flags. It mirrors SSLSocket.send.
+//
+// The error is like that of DoHandshake. After ErrWantWrite, the next Send has to be given the same data, as in Python, or more that begins with
+// it: a part of it may be on its way. If less is given, the error is os.ErrInvalid.
+func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
+	if union(flags) != 0 {
+		return 0, notAllowed("ssl.send")
+	}
+	if s.Gettimeout() == pyselect.Forever {
+		return s.sendAll(p)
+	}
+	s.conn.sending.Lock()
+	defer s.conn.sending.Unlock()
+	return s.do(writeOp, p)
+}
+
+// Sendall sends all of p. If there is an error, nobody knows how much has been sent. It mirrors SSLSocket.sendall.
+//
+// The error is like that of Send.
+func (s *Socket) Sendall(p []byte, flags ...int) error {
+	if union(flags) != 0 {
+		return notAllowed("ssl.sendall")
+	}
+	_, err := s.sendAll(p)
+	return err
+}
+
+// Write is Sendall for the interface io.Writer.
+func (s *Socket) Write(p []byte) (n int, err error) { return s.sendAll(p) }
+
+func (s *Socket) sendAll(p []byte) (sent int, err error) {
+	s.conn.sending.Lock()
+	defer s.conn.sending.Unlock()
+	for {
+		n, err := s.do(writeOp, p[sent:])
+		if sent += n; err != nil || sent == len(p) {
+			return sent, err
+		}
+	}
+}
+
+func (c *conn) send(p []byte) (n int, w want, err error) {
+	if w, err = c.ready(); w != nothing || err != nil {
+		return 0, w, err
+	}
+	if c.sent > len(p) {
+		return 0, nothing, fmt.Errorf("%d bytes, want the %d or more that could not be sent before: %w", len(p), c.sent, os.ErrInvalid)
+	}
+	if c.sent == 0 && len(p) > 0 {
+		if left, err := c.wire.flush(); left > 0 || err != nil {
+			return 0, writable, err
+		}
+		if c.sent, err = c.tls.Write(p[:min(len(p), maxRecord)]); err != nil {
+			c.sent = 0
+			return 0, nothing, err
+		}
+	}
+	if left, err := c.wire.flush(); left > 0 || err != nil {
+		return 0, writable, err
+	}
+	n, c.sent = c.sent, 0
+	return n, nothing, nil
+}
+
+// notify says close_notify, if the kernel takes it at once.
+func (c *conn) notify() {
+	c.tls.CloseWrite()
+	c.wire.flush()
+}
+
+func (c *conn) unwrap([]byte) (n int, w want, err error) {
+	if w, err = c.ready(); w != nothing || err != nil {
+		return 0, w, err
+	}
+	c.notify()
+	if left, err := c.wire.flush(); left > 0 || err != nil {
+		return 0, writable, err
+	}
+	if n = len(c.rest); n == 0 {
+		n, err = c.tls.Read(make([]byte, 1))
+	}
+	switch {
+	case n > 0:
+		err = errors.New("application data after close_notify")
+	case err == errNotNow:
+		return 0, readable, nil
+	case err == io.EOF && !c.wire.eof:
+		return 0, nothing, nil
+	}
+	return 0, nothing, err
+}
+
+func union(flags []int) (all int) {
+	for _, flag := range flags {
+		all |= flag
+	}
+	return all
+}
+
+// Sendfile sends count bytes of a file, or all if that is negative, from an offset on. It reads them, as they have to be encrypted. It returns how
+// many bytes it has sent; a socket that is non-blocking sends one record. It mirrors SSLSocket.sendfile.
+func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err error) {
+	s.conn.sending.Lock()
+	defer s.conn.sending.Unlock()
+	buf := make([]byte, maxRecord)
+	for count < 0 || sent < count {
+		p := buf
+		if count >= 0 {
+			p = buf[:min(int64(len(buf)), count-sent)]
+		}
+		n, err := file.ReadAt(p, offset+sent)
+		if n == 0 {
+			if err == io.EOF {
+				err = nil
+			}
+			return sent, err
+		}
+		n, err = s.do(writeOp, p[:n])
+		if sent += int64(n); err != nil || s.Gettimeout() == 0 {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// Recvfrom is not allowed: the error is os.ErrInvalid, as with the following ones.
+func (s *Socket) Recvfrom([]byte, ...int) (n int, from net.Addr, err error) {
+	return 0, nil, notAllowed("ssl.recvfrom")
+}
+
+// Sendto is not allowed.
+func (s *Socket) Sendto([]byte, net.Addr, ...int) (n int, err error) {
+	return 0, notAllowed("ssl.sendto")
+}
+
+// Recvmsg is not allowed.
+func (s *Socket) Recvmsg([][]byte, int, ...int) (n int, ancdata []socket.ControlMessage, flags int, from net.Addr, err error) {
+	return 0, nil, 0, nil, notAllowed("ssl.recvmsg")
+}
+
+// Sendmsg is not allowed.
+func (s *Socket) Sendmsg([][]byte, []socket.ControlMessage, net.Addr, ...int) (n int, err error) {
+	return 0, notAllowed("ssl.sendmsg")
+}
+
+// Dup is not allowed.
+func (s *Socket) Dup() (*socket.Socket, error) { return nil, notAllowed("ssl.dup") }
+
+// NetConn is not allowed.
+func (s *Socket) NetConn() (net.Conn, error) { return nil, notAllowed("ssl.netconn") }
