@@ -34,8 +34,8 @@ var (
 		w, err = c.ready()
 		return 0, w, err
 	})
-	readOp   = newOperation("ssl.read", (*conn).receive)
-	writeOp  = newOperation("ssl.write", (*conn).send)
+	readOp   = newOperation("ssl.recv", (*conn).receive)
+	writeOp  = newOperation("ssl.send", (*conn).send)
 	unwrapOp = newOperation("ssl.unwrap", (*conn).unwrap)
 )
 
