@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,6 +144,35 @@ func TestUnwrappedSocketStays(t *testing.T) {
 	wantPlain(t, b, "spam")
 }
 
+func TestClose(t *testing.T) {
+	eachSide(t, func(t *testing.T, a, b *ssl.Socket) {
+		send(t, b, "0123456789")
+		readable(t, a, testkit.Patience)
+		must[int](t)(a.Recv(make([]byte, 1)))
+		check(t, a.Close())
+		wantRecv(t, b, "") // without ErrEOF
+		_, err := a.Recv(make([]byte, 1))
+		wantError(t, err, os.ErrClosed, "ssl.recv")
+		_, err = a.Recv(nil)
+		wantError(t, err, os.ErrClosed)
+		_, err = a.Send([]byte("spam"))
+		wantError(t, err, os.ErrClosed, "ssl.send")
+		_, err = a.Sendfile(testkit.File(t), 0, -1)
+		wantError(t, err, os.ErrClosed, "ssl.send")
+		wantError(t, a.Sendall([]byte("spam")), os.ErrClosed, "ssl.send")
+		_, err = a.Read(make([]byte, 1))
+		wantError(t, err, os.ErrClosed, "ssl.recv")
+		_, err = a.Unwrap()
+		wantError(t, err, os.ErrClosed, "ssl.unwrap")
+		_, err = a.Detach()
+		wantError(t, err, os.ErrClosed)
+		if n := a.Pending(); n != 0 {
+			t.Errorf("%d bytes are pending", n)
+		}
+		check(t, a.Close())
+	})
+}
+
 // Close does not wait.
 func TestCloseWhenFull(t *testing.T) {
 	eachSide(t, func(t *testing.T, a, b *ssl.Socket) {
@@ -157,6 +187,24 @@ func TestCloseWhenFull(t *testing.T) {
 		check(t, a.Close())
 		_, err := io.Copy(io.Discard, b)
 		wantError(t, err, ssl.ErrEOF)
+	})
+}
+
+func TestConcurrentClose(t *testing.T) {
+	eachSide(t, func(t *testing.T, a, b *ssl.Socket) {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { check(t, a.Close()) })
+			all.Go(func() {
+				for {
+					if _, err := a.Send([]byte("spam")); err != nil && !errors.Is(err, socket.ErrWouldBlock) {
+						wantError(t, err, os.ErrClosed)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
 	})
 }
 

@@ -8,25 +8,20 @@ import (
 	"sync/atomic"
 )
 
-// A handshake is that of crypto/tls, a call that does not return before it is done. It has a goroutine of its own, which runs only while step
-// waits for it: when the handshake needs something to read, step returns, and the next one lets it go on.
+// A handshake is that of crypto/tls, a call that does not return before it is done. It has a goroutine of its own, which runs only while shake
+// waits for it: when the handshake needs something to read, shake returns, and the next one lets it go on.
 type handshake struct {
-	mu     sync.Mutex // of step
+	mu     sync.Mutex // of shake
 	begun  bool
 	err    error
 	done   atomic.Bool   // and flushed, without an error
 	paused chan struct{} // the goroutine has no more to read
 	ended  chan struct{} // closed when it has ended
 	resume chan struct{} // it is to go on
-
-	abandoned chan struct{} // closed when it is to end
-	abandon   func()
 }
 
 func (h *handshake) init() {
 	h.paused, h.ended, h.resume = make(chan struct{}), make(chan struct{}), make(chan struct{})
-	h.abandoned = make(chan struct{})
-	h.abandon = sync.OnceFunc(func() { close(h.abandoned) })
 }
 
 // shake takes the handshake as far as it goes without waiting.
@@ -55,12 +50,12 @@ func (c *conn) shake() (want, error) {
 		}
 		if !h.begun {
 			h.begun = true
-			c.wire.wait = h.pause
+			c.wire.wait = c.pause
 			go c.run()
 		} else {
 			select {
 			case h.resume <- struct{}{}:
-			case <-h.ended: // it was abandoned
+			case <-h.ended: // as the Socket is closed
 				continue
 			}
 		}
@@ -82,17 +77,17 @@ func (c *conn) run() {
 	c.wire.wait = nil
 }
 
-// pause lets step return, and waits for the next one.
-func (h *handshake) pause() error {
+// pause lets shake return, and waits for the next one.
+func (c *conn) pause() error {
 	select {
-	case h.paused <- struct{}{}:
-	case <-h.abandoned:
+	case c.handshake.paused <- struct{}{}:
+	case <-c.closed:
 		return os.ErrClosed
 	}
 	select {
-	case <-h.resume:
+	case <-c.handshake.resume:
 		return nil
-	case <-h.abandoned:
+	case <-c.closed:
 		return os.ErrClosed
 	}
 }

@@ -141,6 +141,39 @@ func fill(t testing.TB, s *socket.Socket) {
 	}
 }
 
+// A handshake that ends in the middle leaves nothing behind, wherever that is.
+func TestEndInTheHandshake(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, s *ssl.Socket){
+		"Close": func(t *testing.T, s *ssl.Socket) { check(t, s.Close()) },
+		"Detach": func(t *testing.T, s *ssl.Socket) {
+			fd := must[int](t)(s.Detach())
+			check(t, must[*socket.Socket](t)(socket.Adopt(fd)).Close())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+				for steps := range 4 {
+					client, server := pair(t, clientConfig, serverConfig)
+					for range steps {
+						client.DoHandshake()
+						server.DoHandshake()
+					}
+					for _, s := range []*ssl.Socket{client, server} {
+						end(t, s)
+						wantError(t, s.DoHandshake(), os.ErrClosed, "ssl.do_handshake")
+						_, err := s.Recv(make([]byte, 1))
+						wantError(t, err, os.ErrClosed, "ssl.recv")
+						_, err = s.Send([]byte("spam"))
+						wantError(t, err, os.ErrClosed, "ssl.send")
+						_, err = s.Unwrap()
+						wantError(t, err, os.ErrClosed, "ssl.unwrap")
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestCloseEndsWaitForHandshake(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
 		client, _ := pair(t, clientConfig, serverConfig)
@@ -480,6 +513,41 @@ func TestAccept(t *testing.T) {
 		_, _, err = listener.Accept()
 		wantError(t, err, os.ErrClosed)
 	})
+}
+
+// What is missing is an error of the operation that needs it.
+func TestNothing(t *testing.T) {
+	testkit.NoLeaks(t)
+	for _, s := range []*ssl.Socket{ssl.Client(nil, nil, hostname), ssl.Server(nil, nil), ssl.Client(new(socket.Socket), nil, hostname)} {
+		wantError(t, s.DoHandshake(), os.ErrClosed, "ssl.do_handshake")
+		_, err := s.Send([]byte("spam"))
+		wantError(t, err, os.ErrClosed, "ssl.send")
+		_, err = s.Recv(make([]byte, 1))
+		wantError(t, err, os.ErrClosed, "ssl.recv")
+		_, err = s.Unwrap()
+		wantError(t, err, os.ErrClosed, "ssl.unwrap")
+		if s.Pending() != 0 || s.Version() != "" || !strings.Contains(s.String(), "closed") {
+			t.Errorf("it is %v", s)
+		}
+		check(t, s.Close())
+	}
+
+	a, b := sockets(t)
+	client, server := own(t, ssl.Client(a, nil, "")), own(t, ssl.Server(b, nil))
+	for _, err := range alternate(t, task{client, client.DoHandshake}) {
+		if _, ok := errors.AsType[*ssl.Error](err); !ok || !strings.Contains(err.Error(), "ServerName") {
+			t.Errorf("error is %v", err)
+		}
+	}
+	clientConfig, _ := configs(tls.VersionTLS13)
+	a, b = sockets(t)
+	client, server = own(t, ssl.Client(a, clientConfig, hostname)), own(t, ssl.Server(b, nil))
+	for i, want := range []string{"unrecognized name", "no certificates configured"} {
+		err := alternate(t, task{client, client.DoHandshake}, task{server, server.DoHandshake})[i]
+		if _, ok := errors.AsType[*ssl.Error](err); !ok || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want %q in it", err, want)
+		}
+	}
 }
 
 // Waiting must not occupy threads: there would be as many as goroutines.

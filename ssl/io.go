@@ -105,10 +105,23 @@ func (o *operation) failed(err error) error {
 	return opError(o.name, err)
 }
 
+// usable returns an error if the connection has ended.
+func (c *conn) usable() error {
+	if c.unwrapped.Load() {
+		return fmt.Errorf("the connection is unwrapped: %w", os.ErrClosed)
+	}
+	select {
+	case <-c.closed:
+		return os.ErrClosed
+	default:
+		return nil
+	}
+}
+
 // ready returns what to wait for before anything can be received or sent.
 func (c *conn) ready() (want, error) {
-	if c.unwrapped.Load() {
-		return nothing, fmt.Errorf("the connection is unwrapped: %w", os.ErrClosed)
+	if err := c.usable(); err != nil {
+		return nothing, err
 	}
 	if c.handshake.done.Load() {
 		return nothing, nil
@@ -134,12 +147,11 @@ func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 	if union(flags) != 0 {
 		return 0, notAllowed("ssl.recv")
 	}
-	c := s.conn
-	c.receiving.Lock()
-	defer c.receiving.Unlock()
 	if len(p) == 0 {
-		return 0, nil
+		return s.Socket.Recv(nil)
 	}
+	s.conn.receiving.Lock()
+	defer s.conn.receiving.Unlock()
 	n, err = s.do(readOp, p)
 	if s.SuppressRaggedEOFs && errors.Is(err, ErrEOF) {
 		err = nil
@@ -180,7 +192,10 @@ func (s *Socket) Pending() int {
 		return 0
 	}
 	defer c.receiving.Unlock()
-	if len(c.rest) == 0 && c.handshake.done.Load() {
+	if !c.handshake.done.Load() || c.usable() != nil {
+		return 0
+	}
+	if len(c.rest) == 0 {
 		buf := pool.Get().(*[]byte)
 		*buf = append((*buf)[:0], make([]byte, maxRecord)...)
 		c.wire.shut = true

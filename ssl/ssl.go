@@ -41,7 +41,7 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
-// A Socket is a socket with TLS on it. It mirrors Python's SSLSocket.
+// A Socket is a socket with TLS on it, made by Client, Server or Accept. It mirrors Python's SSLSocket.
 //
 // The methods of socket.Socket that are not here, like Fileno, Settimeout and Getpeername, do the same as there. All methods are safe for
 // concurrent use; one goroutine may receive while another one sends.
@@ -61,9 +61,10 @@ type Socket struct {
 // A conn is a TLS connection. The goroutine of the handshake knows it, and not the Socket, so that a Socket that becomes unreachable in the
 // middle can end it.
 type conn struct {
-	sock *socket.Socket
-	tls  *tls.Conn
-	wire wire
+	tls    *tls.Conn
+	wire   wire
+	closed chan struct{} // closed when the Socket is closed, detached or unreachable
+	close  func()        // closes closed
 
 	handshake handshake
 	receiving sync.Mutex
@@ -77,8 +78,7 @@ type conn struct {
 // serverHostname is the name of the server, to ask for and to verify; if it is "", config has to say that. It mirrors
 // SSLContext.wrap_socket.
 func Client(sock *socket.Socket, config *tls.Config, serverHostname string) *Socket {
-	config = config.Clone()
-	if config == nil {
+	if config = config.Clone(); config == nil {
 		config = &tls.Config{}
 	}
 	if serverHostname != "" {
@@ -93,7 +93,14 @@ func Client(sock *socket.Socket, config *tls.Config, serverHostname string) *Soc
 func Server(sock *socket.Socket, config *tls.Config) *Socket { return wrap(sock, config, true) }
 
 func wrap(sock *socket.Socket, config *tls.Config, serverSide bool) *Socket {
-	c := &conn{sock: sock}
+	if sock == nil {
+		sock = new(socket.Socket) // a closed one
+	}
+	if config == nil {
+		config = &tls.Config{}
+	}
+	c := &conn{closed: make(chan struct{})}
+	c.close = sync.OnceFunc(func() { close(c.closed) })
 	c.wire.sock = sock
 	c.handshake.init()
 	if serverSide {
@@ -102,7 +109,7 @@ func wrap(sock *socket.Socket, config *tls.Config, serverSide bool) *Socket {
 		c.tls = tls.Client(&c.wire, config)
 	}
 	s := &Socket{Socket: sock, config: config, serverSide: serverSide, conn: c}
-	s.cleanup = runtime.AddCleanup(s, func(h *handshake) { h.abandon() }, &c.handshake)
+	s.cleanup = runtime.AddCleanup(s, func(c *conn) { c.close() }, c)
 	return s
 }
 
@@ -119,11 +126,11 @@ func (s *Socket) Accept() (*Socket, net.Addr, error) {
 
 // Close closes the socket. It says close_notify before, if the handshake is done and the kernel takes it at once. It mirrors SSLSocket.close.
 func (s *Socket) Close() error {
+	s.end()
 	if s.conn.handshake.done.Load() && s.conn.sending.TryLock() {
 		s.conn.notify()
 		s.conn.sending.Unlock()
 	}
-	s.end()
 	return s.Socket.Close()
 }
 
@@ -135,7 +142,7 @@ func (s *Socket) Detach() (int, error) {
 
 func (s *Socket) end() {
 	s.cleanup.Stop()
-	s.conn.handshake.abandon()
+	s.conn.close()
 }
 
 // Unwrap ends the TLS connection and returns the socket, over which other things may follow. It sends close_notify and waits for that of the
