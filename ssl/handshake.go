@@ -3,6 +3,7 @@
 package ssl
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -13,15 +14,15 @@ import (
 type handshake struct {
 	mu     sync.Mutex // of shake
 	begun  bool
-	err    error
 	done   atomic.Bool   // and flushed, without an error
 	paused chan struct{} // the goroutine has no more to read
+	resume chan error    // it is to go on, or to end with an error
 	ended  chan struct{} // closed when it has ended
-	resume chan struct{} // it is to go on
+	err    error         // then
 }
 
 func (h *handshake) init() {
-	h.paused, h.ended, h.resume = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	h.paused, h.resume, h.ended = make(chan struct{}), make(chan error), make(chan struct{})
 }
 
 // shake takes the handshake as far as it goes without waiting.
@@ -34,18 +35,16 @@ func (c *conn) shake() (want, error) {
 	}
 	for {
 		left, err := c.wire.flush()
-		switch {
-		case left > 0:
+		if left > 0 {
 			return writable, nil
-		case err != nil && h.err == nil:
-			h.err = err // which the goroutine would meet
 		}
 		select {
 		case <-h.ended:
-			if h.err == nil {
-				h.done.Store(true)
+			if h.err != nil {
+				err = h.err
 			}
-			return nothing, h.err
+			h.done.Store(err == nil)
+			return nothing, err
 		default:
 		}
 		if !h.begun {
@@ -54,14 +53,14 @@ func (c *conn) shake() (want, error) {
 			go c.run()
 		} else {
 			select {
-			case h.resume <- struct{}{}:
+			case h.resume <- err:
 			case <-h.ended: // as the Socket is closed
 				continue
 			}
 		}
 		select {
 		case <-h.paused:
-			if left, _ := c.wire.flush(); left == 0 {
+			if left, err := c.wire.flush(); left == 0 && err == nil {
 				return readable, nil
 			}
 		case <-h.ended:
@@ -70,10 +69,10 @@ func (c *conn) shake() (want, error) {
 }
 
 func (c *conn) run() {
-	defer close(c.handshake.ended)
-	if err := c.tls.Handshake(); c.handshake.err == nil {
-		c.handshake.err = err
-	}
+	h := &c.handshake
+	defer close(h.ended)
+	h.err = errors.New("a function of the config has ended the goroutine of the handshake")
+	h.err = c.tls.Handshake()
 	c.wire.wait = nil
 }
 
@@ -85,8 +84,8 @@ func (c *conn) pause() error {
 		return os.ErrClosed
 	}
 	select {
-	case <-c.handshake.resume:
-		return nil
+	case err := <-c.handshake.resume:
+		return err
 	case <-c.closed:
 		return os.ErrClosed
 	}

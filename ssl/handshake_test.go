@@ -192,6 +192,27 @@ func TestCloseEndsWaitForHandshake(t *testing.T) {
 	})
 }
 
+// Close comes at any moment of a step.
+func TestCloseDuringHandshake(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		for round := range 100 {
+			client, server := pair(t, clientConfig, serverConfig)
+			block(client, server)
+			var all sync.WaitGroup
+			for _, s := range []*ssl.Socket{client, server} {
+				all.Go(func() {
+					if err := s.DoHandshake(); err != nil && !errors.Is(err, ssl.ErrEOF) && !errors.Is(err, os.ErrClosed) && !gone(err) {
+						t.Errorf("error is %v", err)
+					}
+				})
+			}
+			time.Sleep(time.Duration(round) * 10 * time.Microsecond) // for about as long as it takes
+			client.Close()
+			all.Wait()
+		}
+	})
+}
+
 // gone reports whether an error says that the peer has closed its socket.
 func gone(err error) bool {
 	return errors.Is(err, socket.ErrBrokenPipe) || errors.Is(err, socket.ErrConnectionReset) || errors.Is(err, socket.ErrConnectionAborted)
@@ -227,6 +248,26 @@ func duplicate(t testing.TB, s *socket.Socket) *socket.Socket {
 	return must[*socket.Socket](t)(s.Dup())
 }
 
+// A callback of the configuration may end its goroutine, as a test does that fails.
+func TestCallbackEndsItsGoroutine(t *testing.T) {
+	testkit.NoLeaks(t)
+	clientConfig, serverConfig := configs(tls.VersionTLS13)
+	clientConfig.VerifyConnection = func(tls.ConnectionState) error { runtime.Goexit(); return nil }
+	client, server := pair(t, clientConfig, serverConfig)
+	err := alternate(t, task{client, client.DoHandshake}, task{server, func() error {
+		if err := server.DoHandshake(); !errors.Is(err, ssl.ErrWantRead) {
+			return err
+		}
+		return nil // as it waits in vain
+	}})[0]
+	if _, ok := errors.AsType[*ssl.Error](err); !ok {
+		t.Errorf("error is %v", err)
+	}
+	if again := client.DoHandshake(); again == nil || again.Error() != err.Error() {
+		t.Errorf("error is %v, then %v", err, again)
+	}
+}
+
 // The error of a callback is an ssl.Error, whatever it is.
 func TestErrorOfCallback(t *testing.T) {
 	testkit.NoLeaks(t)
@@ -243,6 +284,17 @@ func TestErrorOfCallback(t *testing.T) {
 			t.Errorf("the client's error is %v", errs[0])
 		}
 	}
+}
+
+// Nothing more can be sent, so that the handshake cannot come to an end.
+func TestHandshakeAfterShutdown(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		client, _ := pair(t, clientConfig, serverConfig)
+		check(t, client.Shutdown(socket.SHUT_WR))
+		for range 2 {
+			wantError(t, client.DoHandshake(), socket.ErrBrokenPipe, "ssl.do_handshake")
+		}
+	})
 }
 
 // Many handshakes go on at once, and each gets its client's bytes one by one. They need no threads, and little memory.
