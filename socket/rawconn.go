@@ -4,6 +4,8 @@ package socket
 
 import (
 	"syscall"
+
+	"github.com/pyselect/pyselect/internal/sys"
 )
 
 // SyscallConn returns a RawConn, whose Control calls a function with the descriptor. The descriptor keeps its meaning until the function
@@ -33,6 +35,15 @@ func (c rawConn) Control(f func(fd uintptr)) error {
 func (c rawConn) Read(f func(fd uintptr) (done bool)) error { return c.s.do(untilDone(rawReadOp, f)) }
 
 func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return c.s.do(untilDone(rawWriteOp, f)) }
+
+// Await is Read or Write until a deadline that is not the Socket's timeout. It is for package ssl.
+func (c rawConn) Await(write bool, deadline sys.Deadline, f func(fd uintptr) (done bool)) error {
+	o := rawReadOp
+	if write {
+		o = rawWriteOp
+	}
+	return c.s.wait(untilDone(o, f), deadline)
+}
 
 func untilDone(o *operation, f func(fd uintptr) (done bool)) *call {
 	return &call{op: o, f: func(fd int) (int, error) {

@@ -173,6 +173,25 @@ func TestClose(t *testing.T) {
 	})
 }
 
+func TestCloseEndsWaits(t *testing.T) {
+	eachSide(t, func(t *testing.T, a, b *ssl.Socket) {
+		block(a)
+		var calls []*testkit.Call
+		for range 2 {
+			calls = append(calls,
+				testkit.Go(t, func() {
+					_, err := a.Recv(make([]byte, 1))
+					wantError(t, err, os.ErrClosed, "ssl.recv")
+				}).Blocked(),
+				testkit.Go(t, func() { wantError(t, a.Sendall(make([]byte, 16<<20)), os.ErrClosed, "ssl.send") }).Blocked())
+		}
+		check(t, a.Close())
+		for _, call := range calls {
+			call.Wait()
+		}
+	})
+}
+
 // Close does not wait.
 func TestCloseWhenFull(t *testing.T) {
 	eachSide(t, func(t *testing.T, a, b *ssl.Socket) {

@@ -7,11 +7,14 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // A handshake is that of crypto/tls, a call that does not return before it is done. It has a goroutine of its own, which runs only while shake
 // waits for it: when the handshake needs something to read, shake returns, and the next one lets it go on.
 type handshake struct {
+	turn   wait.Turn  // to wait for it
 	mu     sync.Mutex // of shake
 	begun  bool
 	done   atomic.Bool   // and flushed, without an error
@@ -22,21 +25,22 @@ type handshake struct {
 }
 
 func (h *handshake) init() {
+	h.turn = wait.NewTurn()
 	h.paused, h.resume, h.ended = make(chan struct{}), make(chan error), make(chan struct{})
 }
 
 // shake takes the handshake as far as it goes without waiting.
-func (c *conn) shake() (want, error) {
+func (c *conn) shake([]byte) (n int, w want, err error) {
 	h := &c.handshake
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.done.Load() {
-		return nothing, nil
+		return 0, nothing, nil
 	}
 	for {
 		left, err := c.wire.flush()
 		if left > 0 {
-			return writable, nil
+			return 0, writable, nil
 		}
 		select {
 		case <-h.ended:
@@ -44,7 +48,7 @@ func (c *conn) shake() (want, error) {
 				err = h.err
 			}
 			h.done.Store(err == nil)
-			return nothing, err
+			return 0, nothing, err
 		default:
 		}
 		if !h.begun {
@@ -61,7 +65,7 @@ func (c *conn) shake() (want, error) {
 		select {
 		case <-h.paused:
 			if left, err := c.wire.flush(); left == 0 && err == nil {
-				return readable, nil
+				return 0, readable, nil
 			}
 		case <-h.ended:
 		}

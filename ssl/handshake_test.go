@@ -67,6 +67,99 @@ func TestHandshakeOfOtherOperations(t *testing.T) {
 	})
 }
 
+// Goroutines that wait for the handshake do not wait for each other afterwards.
+func TestFirstUseFromManyGoroutines(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		for range 20 {
+			client, server := pair(t, clientConfig, serverConfig)
+			block(client, server)
+			receive := testkit.Go(t, func() { wantRecv(t, client, "eggs") }).Blocked()
+			handshake := testkit.Go(t, func() { check(t, client.DoHandshake()) }).Blocked()
+			request := testkit.Go(t, func() { send(t, client, "spam") }).Blocked()
+			answer := testkit.Go(t, func() {
+				wantRecv(t, server, "spam")
+				send(t, server, "eggs")
+			})
+			handshake.Wait()
+			request.Wait()
+			receive.Wait()
+			answer.Wait()
+		}
+	})
+}
+
+func TestConcurrentUse(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		for round := range 30 {
+			client, server := pair(t, clientConfig, serverConfig)
+			check(t, client.Settimeout([]time.Duration{time.Millisecond, 0, testkit.Patience}[round%3]))
+			check(t, server.Settimeout([]time.Duration{testkit.Patience, time.Millisecond}[round%2]))
+			var all sync.WaitGroup
+			received := make(chan struct{}, 1000)
+			use := func(f func() error) {
+				all.Go(func() {
+					for {
+						err := f()
+						switch {
+						case err == nil:
+						case errors.Is(err, os.ErrClosed):
+							return
+						case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, socket.ErrWouldBlock):
+							runtime.Gosched()
+						case errors.Is(err, ssl.ErrEOF), errors.Is(err, socket.ErrBrokenPipe), errors.Is(err, socket.ErrConnectionReset):
+							return // the peer is closed
+						default:
+							t.Errorf("error is %v", err)
+							return
+						}
+					}
+				})
+			}
+			for _, s := range []*ssl.Socket{client, server} {
+				closed := false // by the peer
+				use(s.DoHandshake)
+				use(func() error {
+					n, err := s.Recv(make([]byte, 10))
+					if n > 0 {
+						select {
+						case received <- struct{}{}:
+						default:
+						}
+					}
+					if n == 0 && err == nil && !closed {
+						closed = true
+						s.Close()
+					}
+					return err
+				})
+				use(func() error { _, err := s.Send([]byte("spam")); return sendError(s, err) })
+				use(func() error {
+					s.Pending()
+					s.Version()
+					_ = s.String()
+					runtime.Gosched()
+					_, err := s.Fileno()
+					return err
+				})
+			}
+			for range round {
+				<-received
+			}
+			all.Go(func() { client.Close() })
+			all.Go(func() { server.Close() })
+			all.Wait()
+		}
+	})
+}
+
+// sendError takes the end of the protocol for that of the connection: to say close_notify has been the last thing.
+func sendError(s *ssl.Socket, err error) error {
+	if err != nil && strings.Contains(err.Error(), "protocol is shutdown") {
+		return os.ErrClosed
+	}
+	return err
+}
+
 func TestHandshakeTimeout(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
 		const timeout = 30 * time.Millisecond
@@ -126,6 +219,26 @@ func TestDripDoesNotExtendTimeout(t *testing.T) {
 		r.shake(t)
 		drip(t, r.server, r.far, func() error { _, err := r.server.Unwrap(); return err })
 	})
+}
+
+// A timeout is for the whole operation, also if it first wants to write and then to read.
+func TestTimeoutIsOfBothDirections(t *testing.T) {
+	testkit.NoLeaks(t)
+	const timeout = time.Second
+	clientConfig, _ := configs(tls.VersionTLS13)
+	a, b := sockets(t)
+	fill(t, a)
+	client := own(t, ssl.Client(a, clientConfig, hostname))
+	check(t, client.Settimeout(timeout))
+	call := testkit.Go(t, func() {
+		took := testkit.Duration(t, timeout, func() { wantError(t, client.DoHandshake(), os.ErrDeadlineExceeded) })
+		if took > timeout*17/10 {
+			t.Errorf("took %v, the timeout is %v", took, timeout)
+		}
+	})
+	<-time.After(timeout * 9 / 10)
+	take(t, b)
+	call.Wait()
 }
 
 // fill sends until nothing more fits in.

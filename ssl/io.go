@@ -8,9 +8,10 @@ import (
 	"io"
 	"net"
 	"os"
-	"time"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 	"github.com/pyselect/pyselect/socket"
 )
 
@@ -24,68 +25,113 @@ const (
 
 // An operation is what may have to wait.
 type operation struct {
-	name                string
-	attempt             func(c *conn, p []byte) (n int, w want, err error) // goes as far as possible without waiting
-	wantRead, wantWrite error                                              // always the same, so that they cost no allocation
+	name string
+	attempt
+	wantRead, wantWrite error // always the same, so that they cost no allocation
 }
+
+// An attempt goes as far as possible without waiting, and returns what to wait for.
+type attempt func(c *conn, p []byte) (n int, w want, err error)
 
 var (
-	handshakeOp = newOperation("ssl.do_handshake", func(c *conn, _ []byte) (n int, w want, err error) {
-		w, err = c.ready()
-		return 0, w, err
-	})
-	readOp   = newOperation("ssl.recv", (*conn).receive)
-	writeOp  = newOperation("ssl.send", (*conn).send)
-	unwrapOp = newOperation("ssl.unwrap", (*conn).unwrap)
+	handshakeOp = newOperation("ssl.do_handshake", (*conn).shake)
+	recvOp      = newOperation("ssl.recv", (*conn).receive)
+	sendOp      = newOperation("ssl.send", (*conn).send)
+	unwrapOp    = newOperation("ssl.unwrap", (*conn).unwrap)
 )
 
-func newOperation(name string, attempt func(c *conn, p []byte) (n int, w want, err error)) *operation {
-	return &operation{name, attempt, opError(name, ErrWantRead), opError(name, ErrWantWrite)}
+func newOperation(name string, f attempt) *operation {
+	return &operation{name, f, opError(name, ErrWantRead), opError(name, ErrWantWrite)}
 }
 
-// do performs an operation. It waits as the mode of the socket says.
-func (s *Socket) do(o *operation, p []byte) (n int, err error) {
-	n, w, err := o.attempt(s.conn, p)
+// deadline returns when an operation that begins now has to end.
+func (s *Socket) deadline() sys.Deadline { return sys.After(s.Gettimeout()) }
+
+// do performs an operation, after the handshake. One goroutine at a time waits for the handshake, and for nothing else, so that those that need
+// it too can go on when it is done.
+func (s *Socket) do(o *operation, p []byte, deadline sys.Deadline) (n int, err error) {
+	if h := &s.conn.handshake; !h.done.Load() {
+		if deadline != sys.Now {
+			if err := s.conn.take(h.turn, o, deadline); err != nil {
+				return 0, err
+			}
+		}
+		_, err := s.perform(o, (*conn).shake, nil, deadline)
+		if deadline != sys.Now {
+			h.turn.Leave()
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return s.perform(o, o.attempt, p, deadline)
+}
+
+// take waits for a turn.
+func (c *conn) take(turn wait.Turn, o *operation, deadline sys.Deadline) error {
+	if turn.Take(deadline, c.closed) {
+		return nil
+	}
+	if err := c.usable(); err != nil {
+		return o.failed(err)
+	}
+	if deadline == sys.Now {
+		return o.wantWrite
+	}
+	return o.failed(os.ErrDeadlineExceeded)
+}
+
+// perform makes an attempt, and waits until the deadline for what that wants.
+func (s *Socket) perform(o *operation, f attempt, p []byte, deadline sys.Deadline) (n int, err error) {
+	n, w, err := s.conn.try(f, p)
+	if w != nothing && err == nil && deadline != sys.Now {
+		n, w, err = s.wait(f, p, w, deadline)
+	}
 	switch {
 	case err != nil:
 		return n, o.failed(err)
-	case w == nothing:
-		return n, nil
-	case s.Gettimeout() != 0:
-		return s.wait(o, p, w)
 	case w == readable:
 		return 0, o.wantRead
-	}
-	return 0, o.wantWrite
-}
-
-// wait performs an operation that wants something first.
-func (s *Socket) wait(o *operation, p []byte, w want) (n int, err error) {
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return 0, o.failed(err)
-	}
-	timeout := s.Gettimeout()
-	deadline := time.Now().Add(timeout)
-	for w != nothing {
-		direction, wait := w, raw.Read
-		if w == writable {
-			wait = raw.Write
-		}
-		if failed := wait(func(uintptr) bool {
-			n, w, err = o.attempt(s.conn, p)
-			return err != nil || w != direction
-		}); err == nil {
-			err = failed
-		}
-		switch {
-		case err != nil:
-			return n, o.failed(err)
-		case w != nothing && timeout != pyselect.Forever && time.Now().After(deadline): // it has to wait anew, in the other direction
-			return n, o.failed(os.ErrDeadlineExceeded)
-		}
+	case w == writable:
+		return 0, o.wantWrite
 	}
 	return n, nil
+}
+
+func (c *conn) try(f attempt, p []byte) (n int, w want, err error) {
+	if err := c.usable(); err != nil {
+		return 0, nothing, err
+	}
+	return f(c, p)
+}
+
+// An awaiter is the RawConn of a socket.
+type awaiter interface {
+	Await(write bool, deadline sys.Deadline, f func(fd uintptr) (done bool)) error
+}
+
+// wait repeats an attempt that wants something until it does not. If that is over before the deadline, as SO_RCVTIMEO and SO_SNDTIMEO demand,
+// it returns what the last one wants.
+func (s *Socket) wait(f attempt, p []byte, w want, deadline sys.Deadline) (n int, _ want, err error) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return 0, w, err
+	}
+	for w != nothing && err == nil {
+		direction := w
+		failed := raw.(awaiter).Await(w == writable, deadline, func(uintptr) bool {
+			n, w, err = s.conn.try(f, p)
+			return err != nil || w != direction
+		})
+		switch {
+		case err != nil:
+		case errors.Is(failed, socket.ErrWouldBlock):
+			return 0, w, nil
+		default:
+			err = failed
+		}
+	}
+	return n, w, err
 }
 
 // failed returns the error of an operation for one of crypto/tls or of the socket.
@@ -118,24 +164,13 @@ func (c *conn) usable() error {
 	}
 }
 
-// ready returns what to wait for before anything can be received or sent.
-func (c *conn) ready() (want, error) {
-	if err := c.usable(); err != nil {
-		return nothing, err
-	}
-	if c.handshake.done.Load() {
-		return nothing, nil
-	}
-	return c.shake()
-}
-
 // DoHandshake does the handshake, as far as it has not been done. It mirrors SSLSocket.do_handshake.
 //
 // The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and has to become ready first, os.ErrDeadlineExceeded if its timeout
 // is over, an *Error if the peer is not who it has to be, or does not keep to the protocol, ErrEOF if the connection has ended, or that of
 // the socket. The error stays, but for the first two. If another goroutine does the handshake, DoHandshake waits for it.
 func (s *Socket) DoHandshake() error {
-	_, err := s.do(handshakeOp, nil)
+	_, err := s.do(handshakeOp, nil, s.deadline())
 	return err
 }
 
@@ -150,9 +185,7 @@ func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 	if len(p) == 0 {
 		return s.Socket.Recv(nil)
 	}
-	s.conn.receiving.Lock()
-	defer s.conn.receiving.Unlock()
-	n, err = s.do(readOp, p)
+	n, err = s.do(recvOp, p, s.deadline())
 	if s.SuppressRaggedEOFs && errors.Is(err, ErrEOF) {
 		err = nil
 	}
@@ -160,9 +193,8 @@ func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 }
 
 func (c *conn) receive(p []byte) (n int, w want, err error) {
-	if w, err = c.ready(); w != nothing || err != nil {
-		return 0, w, err
-	}
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
 	if len(c.rest) > 0 {
 		n = copy(p, c.rest)
 		c.rest = c.rest[n:]
@@ -184,13 +216,11 @@ func (c *conn) receive(p []byte) (n int, w want, err error) {
 	return 0, nothing, err
 }
 
-// Pending returns how many bytes can be received that no selector knows of: what is left of a record. If another goroutine is receiving, there
-// are none. It mirrors SSLSocket.pending.
+// Pending returns how many bytes can be received that no selector knows of: what is left of a record. It
+// mirrors SSLSocket.pending.
 func (s *Socket) Pending() int {
 	c := s.conn
-	if !c.receiving.TryLock() {
-		return 0
-	}
+	c.receiving.Lock()
 	defer c.receiving.Unlock()
 	if !c.handshake.done.Load() || c.usable() != nil {
 		return 0
@@ -226,43 +256,40 @@ func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
 	if union(flags) != 0 {
 		return 0, notAllowed("ssl.send")
 	}
-	if s.Gettimeout() == pyselect.Forever {
-		return s.sendAll(p)
-	}
-	s.conn.sending.Lock()
-	defer s.conn.sending.Unlock()
-	return s.do(writeOp, p)
+	return s.send(p, s.Gettimeout() == pyselect.Forever)
 }
 
-// Sendall sends all of p. If there is an error, nobody knows how much has been sent. It mirrors SSLSocket.sendall.
+// Sendall sends all of p, and waits as often as that needs; the timeout is for all of it, other than in Python. If there is an error, nobody
+// knows how much has been sent. It mirrors SSLSocket.sendall.
 //
 // The error is like that of Send.
 func (s *Socket) Sendall(p []byte, flags ...int) error {
 	if union(flags) != 0 {
 		return notAllowed("ssl.sendall")
 	}
-	_, err := s.sendAll(p)
+	_, err := s.send(p, true)
 	return err
 }
 
 // Write is Sendall for the interface io.Writer.
-func (s *Socket) Write(p []byte) (n int, err error) { return s.sendAll(p) }
+func (s *Socket) Write(p []byte) (n int, err error) { return s.send(p, true) }
 
-func (s *Socket) sendAll(p []byte) (sent int, err error) {
-	s.conn.sending.Lock()
-	defer s.conn.sending.Unlock()
+// send sends a record, or all of p.
+func (s *Socket) send(p []byte, all bool) (sent int, err error) {
+	deadline := s.deadline()
+	if err := s.conn.take(s.conn.sending, sendOp, deadline); err != nil {
+		return 0, err
+	}
+	defer s.conn.sending.Leave()
 	for {
-		n, err := s.do(writeOp, p[sent:])
-		if sent += n; err != nil || sent == len(p) {
+		n, err := s.do(sendOp, p[sent:], deadline)
+		if sent += n; err != nil || sent == len(p) || !all {
 			return sent, err
 		}
 	}
 }
 
 func (c *conn) send(p []byte) (n int, w want, err error) {
-	if w, err = c.ready(); w != nothing || err != nil {
-		return 0, w, err
-	}
 	if c.sent > len(p) {
 		return 0, nothing, fmt.Errorf("%d bytes, want the %d or more that could not be sent before: %w", len(p), c.sent, os.ErrInvalid)
 	}
@@ -289,9 +316,8 @@ func (c *conn) notify() {
 }
 
 func (c *conn) unwrap([]byte) (n int, w want, err error) {
-	if w, err = c.ready(); w != nothing || err != nil {
-		return 0, w, err
-	}
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
 	c.notify()
 	if left, err := c.wire.flush(); left > 0 || err != nil {
 		return 0, writable, err
@@ -320,8 +346,11 @@ func union(flags []int) (all int) {
 // Sendfile sends count bytes of a file, or all if that is negative, from an offset on. It reads them, as they have to be encrypted. It returns how
 // many bytes it has sent; a socket that is non-blocking sends one record. It mirrors SSLSocket.sendfile.
 func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err error) {
-	s.conn.sending.Lock()
-	defer s.conn.sending.Unlock()
+	deadline := s.deadline()
+	if err := s.conn.take(s.conn.sending, sendOp, deadline); err != nil {
+		return 0, err
+	}
+	defer s.conn.sending.Leave()
 	buf := make([]byte, maxRecord)
 	for count < 0 || sent < count {
 		p := buf
@@ -335,8 +364,8 @@ func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err e
 			}
 			return sent, err
 		}
-		n, err = s.do(writeOp, p[:n])
-		if sent += int64(n); err != nil || s.Gettimeout() == 0 {
+		n, err = s.do(sendOp, p[:n], deadline)
+		if sent += int64(n); err != nil || deadline == sys.Now {
 			return sent, err
 		}
 	}

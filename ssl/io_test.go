@@ -210,6 +210,46 @@ func TestSendAll(t *testing.T) {
 	})
 }
 
+// The timeout of Sendall is for all of it, also if the peer receives a bit now and then.
+func TestSendallTimeout(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		const timeout = 100 * time.Millisecond
+		for name, f := range map[string]func(s *ssl.Socket) error{
+			"Sendall": func(s *ssl.Socket) error { return s.Sendall(make([]byte, 64<<20)) },
+			"Write": func(s *ssl.Socket) error {
+				n, err := s.Write(make([]byte, 64<<20))
+				if n == 0 {
+					t.Errorf("wrote %d bytes", n)
+				}
+				return err
+			},
+		} {
+			client, server := connect(t, clientConfig, serverConfig)
+			check(t, client.Settimeout(timeout))
+			ended := make(chan struct{})
+			call := testkit.Go(t, func() {
+				defer close(ended)
+				testkit.Duration(t, timeout, func() { wantError(t, f(client), os.ErrDeadlineExceeded, "ssl.send") })
+			})
+			buf := make([]byte, 1<<14)
+			for late := false; !late; {
+				for range 20 {
+					server.Recv(buf)
+				}
+				select {
+				case <-ended:
+					late = true
+				case <-time.After(20 * time.Millisecond):
+				}
+			}
+			call.Wait()
+			if n, err := server.Recv(buf); n == 0 && err == nil {
+				t.Errorf("%s has ended the connection", name)
+			}
+		}
+	})
+}
+
 // A timeout of Send leaves a record on its way, which the next Send ends.
 func TestSendTimeout(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
@@ -277,6 +317,45 @@ func TestSendallIsWhole(t *testing.T) {
 	})
 }
 
+// Who waits to receive does not keep others from looking.
+func TestOperationsBesideWaiter(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		client, server := connect(t, clientConfig, serverConfig)
+		block(client)
+		waiter := testkit.Go(t, func() { wantRecv(t, client, "spam") }).Blocked()
+		client.Setblocking(false)
+		testkit.Go(t, func() {
+			wantNothing(t, client)
+			send(t, client, "eggs")
+			check(t, client.DoHandshake())
+		}).Wait()
+		const timeout = 20 * time.Millisecond
+		check(t, client.Settimeout(timeout))
+		testkit.Duration(t, timeout, func() {
+			_, err := client.Recv(make([]byte, 1))
+			wantError(t, err, os.ErrDeadlineExceeded)
+		})
+		send(t, server, "spam")
+		waiter.Wait()
+
+		// The same with Send.
+		block(client)
+		sender := testkit.Go(t, func() { check(t, client.Sendall(make([]byte, 8<<20))) }).Blocked()
+		client.Setblocking(false)
+		_, err := client.Send([]byte("spam"))
+		wantError(t, err, ssl.ErrWantWrite)
+		check(t, client.Settimeout(timeout))
+		testkit.Duration(t, timeout, func() {
+			_, err := client.Send([]byte("spam"))
+			wantError(t, err, os.ErrDeadlineExceeded)
+		})
+		block(server)
+		wantRecv(t, server, "eggs")
+		must[int](t)(io.ReadFull(server, make([]byte, 8<<20)))
+		sender.Wait()
+	})
+}
+
 func TestReader(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
 		client, server := connect(t, clientConfig, serverConfig)
@@ -288,6 +367,55 @@ func TestReader(t *testing.T) {
 		}
 		if n, err := server.Read(nil); n != 0 || err != nil {
 			t.Errorf("read %d bytes, %v", n, err)
+		}
+	})
+}
+
+// The time of SO_RCVTIMEO and SO_SNDTIMEO ends a wait as if the socket were non-blocking.
+func TestKernelTimeout(t *testing.T) {
+	testkit.NotOn(t, "windows", "timeval in these options")
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		client, _ := connect(t, clientConfig, serverConfig)
+		block(client)
+		limit(t, client)
+		_, err := client.Recv(make([]byte, 1))
+		wantError(t, err, ssl.ErrWantRead, "ssl.recv")
+		_, err = client.Send(make([]byte, 8<<20))
+		wantError(t, err, ssl.ErrWantWrite, "ssl.send")
+	})
+}
+
+// Crypto/tls at the other end sees what it has to.
+func TestPeerIsCryptoTLS(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		clientConfig = clientConfig.Clone()
+		clientConfig.ServerName = hostname
+		for _, ours := range []string{"client", "server"} {
+			a, b := testkit.TCPPair(t)
+			sock := must[*socket.Socket](t)(socket.FromConn(a))
+			var s *ssl.Socket
+			var peer *tls.Conn
+			if ours == "client" {
+				s, peer = own(t, ssl.Client(sock, clientConfig, "")), tls.Server(b, serverConfig)
+			} else {
+				s, peer = own(t, ssl.Server(sock, serverConfig)), tls.Client(b, clientConfig)
+			}
+			echo := testkit.Go(t, func() {
+				if n, err := io.Copy(peer, peer); n != 1<<20 || err != nil {
+					t.Errorf("%d bytes, %v", n, err)
+				}
+				check(t, peer.CloseWrite())
+			})
+			data := bytes.Repeat([]byte("spam"), 1<<18)
+			sender := testkit.Go(t, func() { check(t, s.Sendall(data)) })
+			got := make([]byte, len(data))
+			must[int](t)(io.ReadFull(s, got))
+			sender.Wait()
+			must[*socket.Socket](t)(s.Unwrap())
+			echo.Wait()
+			if !bytes.Equal(got, data) {
+				t.Error("received other data than was sent")
+			}
 		}
 	})
 }

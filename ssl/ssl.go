@@ -38,6 +38,8 @@ import (
 	"sync/atomic"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/sys"
+	"github.com/pyselect/pyselect/internal/wait"
 	"github.com/pyselect/pyselect/socket"
 )
 
@@ -68,9 +70,9 @@ type conn struct {
 
 	handshake handshake
 	receiving sync.Mutex
-	rest      []byte // decrypted, and not received yet; Pending puts it here
-	sending   sync.Mutex
-	sent      int // bytes of the record that is in the wire, and that Send has not reported yet
+	rest      []byte    // decrypted, and not received yet; Pending puts it here
+	sending   wait.Turn // which an operation keeps until the record is sent
+	sent      int       // bytes of the record that is in the wire, and that Send has not reported yet
 	unwrapped atomic.Bool
 }
 
@@ -99,7 +101,7 @@ func wrap(sock *socket.Socket, config *tls.Config, serverSide bool) *Socket {
 	if config == nil {
 		config = &tls.Config{}
 	}
-	c := &conn{closed: make(chan struct{})}
+	c := &conn{closed: make(chan struct{}), sending: wait.NewTurn()}
 	c.close = sync.OnceFunc(func() { close(c.closed) })
 	c.wire.sock = sock
 	c.handshake.init()
@@ -127,9 +129,9 @@ func (s *Socket) Accept() (*Socket, net.Addr, error) {
 // Close closes the socket. It says close_notify before, if the handshake is done and the kernel takes it at once. It mirrors SSLSocket.close.
 func (s *Socket) Close() error {
 	s.end()
-	if s.conn.handshake.done.Load() && s.conn.sending.TryLock() {
+	if s.conn.handshake.done.Load() && s.conn.sending.Take(sys.Now, nil) {
 		s.conn.notify()
-		s.conn.sending.Unlock()
+		s.conn.sending.Leave()
 	}
 	return s.Socket.Close()
 }
@@ -152,11 +154,12 @@ func (s *Socket) end() {
 // close_notify, and an *Error if the peer sends something else.
 func (s *Socket) Unwrap() (*socket.Socket, error) {
 	c := s.conn
-	c.sending.Lock()
-	defer c.sending.Unlock()
-	c.receiving.Lock()
-	defer c.receiving.Unlock()
-	if _, err := s.do(unwrapOp, nil); err != nil {
+	deadline := s.deadline()
+	if err := c.take(c.sending, unwrapOp, deadline); err != nil {
+		return nil, err
+	}
+	defer c.sending.Leave()
+	if _, err := s.do(unwrapOp, nil, deadline); err != nil {
 		return nil, err
 	}
 	c.unwrapped.Store(true)
