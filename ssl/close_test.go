@@ -79,6 +79,54 @@ func TestUnwrap(t *testing.T) {
 	})
 }
 
+// Who unwraps does not wait for who receives, but tells the peer.
+func TestUnwrapBesideRecv(t *testing.T) {
+	eachSide(t, func(t *testing.T, a, b *ssl.Socket) {
+		block(a, b)
+		receiver := testkit.Go(t, func() { wantRecv(t, a, "") }).Blocked()
+		unwrapper := testkit.Go(t, func() { unwrap(t, a) }).Blocked()
+		unwrap(t, b)
+		receiver.Wait()
+		unwrapper.Wait()
+	})
+}
+
+// What the peer has sent before its close_notify is not lost.
+func TestUnwrapBeforeData(t *testing.T) {
+	eachSide(t, func(t *testing.T, a, b *ssl.Socket) {
+		send(t, b, "0123456789")
+		send(t, b, "spam")
+		readable(t, a, testkit.Patience)
+		late := func() {
+			t.Helper()
+			for range 2 {
+				_, err := a.Unwrap()
+				if _, ok := errors.AsType[*ssl.Error](err); !ok {
+					t.Errorf("error is %v", err)
+				}
+				wantError(t, err, err, "ssl.unwrap", "application data")
+			}
+		}
+		late()
+		if n := a.Pending(); n != 10 {
+			t.Errorf("%d bytes are pending", n)
+		}
+		buf := make([]byte, 4)
+		if n, err := a.Recv(buf); string(buf[:n]) != "0123" || err != nil {
+			t.Errorf("received %q, %v", buf[:n], err)
+		}
+		late()
+		wantRecv(t, a, "456789")
+		late()
+		wantRecv(t, a, "spam")
+		_, err := a.Unwrap()
+		wantError(t, err, ssl.ErrWantRead)
+		wantRecv(t, b, "")
+		unwrap(t, b)
+		unwrap(t, a)
+	})
+}
+
 // The close_notify and what follows in plain text are in one packet.
 func TestPlainTextBehindCloseNotify(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {

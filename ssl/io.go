@@ -37,7 +37,8 @@ var (
 	handshakeOp = newOperation("ssl.do_handshake", (*conn).shake)
 	recvOp      = newOperation("ssl.recv", (*conn).receive)
 	sendOp      = newOperation("ssl.send", (*conn).send)
-	unwrapOp    = newOperation("ssl.unwrap", (*conn).unwrap)
+	notifyOp    = newOperation("ssl.unwrap", (*conn).notify)
+	unwrapOp    = newOperation("ssl.unwrap", (*conn).awaitNotify)
 )
 
 func newOperation(name string, f attempt) *operation {
@@ -226,16 +227,23 @@ func (s *Socket) Pending() int {
 		return 0
 	}
 	if len(c.rest) == 0 {
-		buf := pool.Get().(*[]byte)
-		*buf = append((*buf)[:0], make([]byte, maxRecord)...)
 		c.wire.shut = true
-		n, _ := c.tls.Read(*buf)
+		c.readAhead()
 		c.wire.shut = false
-		c.rest = append([]byte(nil), (*buf)[:n]...)
-		*buf = (*buf)[:0]
-		pool.Put(buf)
 	}
 	return len(c.rest)
+}
+
+// readAhead reads the rest of a record, or the next one.
+func (c *conn) readAhead() error {
+	buf := pool.Get().(*[]byte)
+	*buf = append((*buf)[:0], make([]byte, maxRecord)...)
+	n, err := c.tls.Read(*buf)
+	c.wire.flush() // what the record has asked for
+	c.rest = append([]byte(nil), (*buf)[:n]...)
+	*buf = (*buf)[:0]
+	pool.Put(buf)
+	return err
 }
 
 // Read is Recv for the interface io.Reader: the end of the connection is io.EOF.
@@ -309,25 +317,25 @@ func (c *conn) send(p []byte) (n int, w want, err error) {
 	return n, nothing, nil
 }
 
-// notify says close_notify, if the kernel takes it at once.
-func (c *conn) notify() {
+// notify says close_notify.
+func (c *conn) notify([]byte) (n int, w want, err error) {
 	c.tls.CloseWrite()
-	c.wire.flush()
-}
-
-func (c *conn) unwrap([]byte) (n int, w want, err error) {
-	c.receiving.Lock()
-	defer c.receiving.Unlock()
-	c.notify()
 	if left, err := c.wire.flush(); left > 0 || err != nil {
 		return 0, writable, err
 	}
-	if n = len(c.rest); n == 0 {
-		n, err = c.tls.Read(make([]byte, 1))
+	return 0, nothing, nil
+}
+
+// awaitNotify receives the peer's close_notify. What comes before it stays to be received.
+func (c *conn) awaitNotify([]byte) (n int, w want, err error) {
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	if len(c.rest) == 0 {
+		err = c.readAhead()
 	}
 	switch {
-	case n > 0:
-		err = errors.New("application data after close_notify")
+	case len(c.rest) > 0:
+		return 0, nothing, errors.New("there is application data before the peer's close_notify")
 	case err == errNotNow:
 		return 0, readable, nil
 	case err == io.EOF && !c.wire.eof:

@@ -130,7 +130,7 @@ func (s *Socket) Accept() (*Socket, net.Addr, error) {
 func (s *Socket) Close() error {
 	s.end()
 	if s.conn.handshake.done.Load() && s.conn.sending.Take(sys.Now, nil) {
-		s.conn.notify()
+		s.conn.notify(nil)
 		s.conn.sending.Leave()
 	}
 	return s.Socket.Close()
@@ -151,18 +151,21 @@ func (s *Socket) end() {
 // peer. It mirrors SSLSocket.unwrap.
 //
 // The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and it has to go on, ErrEOF if the connection ends without
-// close_notify, and an *Error if the peer sends something else.
+// close_notify, and an *Error if the peer has sent something else before, which can be received, so that Unwrap can be called again.
 func (s *Socket) Unwrap() (*socket.Socket, error) {
-	c := s.conn
 	deadline := s.deadline()
-	if err := c.take(c.sending, unwrapOp, deadline); err != nil {
+	if err := s.conn.take(s.conn.sending, notifyOp, deadline); err != nil {
 		return nil, err
 	}
-	defer c.sending.Leave()
-	if _, err := s.do(unwrapOp, nil, deadline); err != nil {
+	_, err := s.do(notifyOp, nil, deadline)
+	s.conn.sending.Leave()
+	if err == nil {
+		_, err = s.do(unwrapOp, nil, deadline)
+	}
+	if err != nil {
 		return nil, err
 	}
-	c.unwrapped.Store(true)
+	s.conn.unwrapped.Store(true)
 	return s.Socket, nil
 }
 
