@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -33,6 +34,61 @@ func wantBad(t testing.TB, f func() error, words ...string) {
 			return
 		}
 		wantError(t, err, err, words...)
+	}
+}
+
+// What is no hello is an error, and the peer is told by an alert, if it seems to know what that is.
+func TestNoHello(t *testing.T) {
+	testkit.NoLeaks(t)
+	clientConfig, serverConfig := configs(0)
+	for name, test := range map[string]struct {
+		data  []byte
+		want  string // in the text of the error
+		alert byte   // or 0
+	}{
+		"garbage":             {[]byte("\x00\x01\x02\x03\x04\x05"), "does not look like a TLS handshake", 0},
+		"HTTP":                {[]byte("GET / HTTP/1.1\r\n\r\n"), "does not look like a TLS handshake", 0},
+		"SSLv2":               {[]byte("\x80\x2e\x01\x00\x02"), "SSLv2", 70},
+		"an empty record":     {record(handshake), "unexpected message", 10},
+		"data":                {record(applicationData, 1, 2, 3), "does not look like a TLS handshake", 0},
+		"a long record":       {[]byte{handshake, 3, 3, 0xff, 0xff}, "oversized record", 22},
+		"a long message":      {record(handshake, 1, 0xff, 0xff, 0xff), "exceeds maximum", 80},
+		"an empty message":    {record(handshake, 1, 0, 0, 0), "error decoding message", 50},
+		"an unknown message":  {record(handshake, 99, 0, 0, 0), "unexpected message", 10},
+		"another message":     {record(handshake, 20, 0, 0, 0), "unexpected", 10},
+		"an alert":            {record(alert, 2, 40), "remote error: tls: handshake failure", 0},
+		"half an alert":       {record(alert, 2), "unexpected message", 10},
+		"a strange alert":     {record(alert, 7, 40), "unexpected message", 10},
+		"warnings":            {bytes.Repeat(record(alert, 1, 90), 20), "too many ignored records", 10},
+		"an early Finished":   {record(changeCipherSpec, 1), "does not look like a TLS handshake", 0},
+		"a strange handshake": {record(handshake, []byte("\x01\x00\x00\x26\x03\x03"+strings.Repeat("x", 36))...), "error decoding message", 50},
+	} {
+		for _, side := range []string{"client", "server"} {
+			t.Run(name+" to a "+side, func(t *testing.T) {
+				a, peer := sockets(t)
+				s := own(t, ssl.Server(a, serverConfig))
+				if side == "client" {
+					s = own(t, ssl.Client(a, clientConfig, hostname))
+					wantError(t, s.DoHandshake(), ssl.ErrWantRead)
+					take(t, peer)
+				}
+				must[int](t)(peer.Send(test.data))
+				readable(t, s, testkit.Patience)
+				wantBad(t, s.DoHandshake, "ssl.do_handshake", test.want)
+				_, err := s.Send([]byte("spam"))
+				wantError(t, err, err, "ssl.send", test.want)
+				if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && e.Conn != nil {
+					t.Error("the error has a connection, which is none")
+				}
+				var told []byte
+				if test.alert != 0 {
+					told = record(alert, 2, test.alert)
+				}
+				if got := take(t, peer); len(got) != len(told) || len(got) > 0 && !slices.Equal(got[3:], told[3:]) {
+					t.Errorf("the peer was told %x, want %x", got, told)
+				}
+			})
+		}
 	}
 }
 
@@ -89,6 +145,17 @@ func TestPeerGoesAway(t *testing.T) {
 			wantError(t, err, ssl.ErrEOF, "ssl.do_handshake")
 		}
 	})
+}
+
+// The peer says close_notify in the middle of the handshake.
+func TestCloseNotifyInHandshake(t *testing.T) {
+	testkit.NoLeaks(t)
+	_, serverConfig := configs(0)
+	a, peer := sockets(t)
+	s := own(t, ssl.Server(a, serverConfig))
+	must[int](t)(peer.Send(record(alert, 1, 0)))
+	readable(t, s, testkit.Patience)
+	wantBad(t, s.DoHandshake, "ssl.do_handshake", "close_notify")
 }
 
 // Every byte of the handshake that changes is noticed, on at least one side.

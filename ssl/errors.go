@@ -23,8 +23,8 @@ var (
 	ErrEOF = errors.New("the connection has ended without close_notify")
 )
 
-// An Error is an error of the protocol, and not of the socket below: Python's SSLError. Err is that of crypto/tls, like a tls.AlertError, or a
-// *tls.CertificateVerificationError, which has that of crypto/x509.
+// An Error is an error of the protocol, and not of the socket below: Python's SSLError. Err is that of crypto/tls, like a tls.RecordHeaderError,
+// or a *tls.CertificateVerificationError, which has that of crypto/x509, or that of a function in the tls.Config.
 type Error struct{ Err error }
 
 // Error returns the text of Err.

@@ -3,6 +3,7 @@
 package ssl
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -138,14 +139,16 @@ func (s *Socket) wait(f attempt, p []byte, w want, deadline sys.Deadline) (n int
 // failed returns the error of an operation for one of crypto/tls or of the socket.
 func (o *operation) failed(err error) error {
 	op, ofSocket := errors.AsType[*pyselect.OpError](err)
+	header, noTLS := err.(tls.RecordHeaderError)
 	switch {
-	case err == nil:
-		return nil
 	case ofSocket:
 		err = op.Err
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		err = ErrEOF
-	case errors.Is(err, os.ErrClosed), errors.Is(err, os.ErrInvalid), errors.Is(err, os.ErrDeadlineExceeded):
+	case noTLS:
+		header.Conn = nil // which is a wire
+		err = &Error{header}
+	case err == io.EOF:
+		err = &Error{errors.New("close_notify in the handshake")}
+	case err == ErrEOF, errors.Is(err, os.ErrClosed), errors.Is(err, os.ErrInvalid), err == os.ErrDeadlineExceeded:
 	default:
 		err = &Error{err}
 	}
@@ -211,7 +214,7 @@ func (c *conn) receive(p []byte) (n int, w want, err error) {
 		return n, nothing, nil
 	case err == errNotNow:
 		return 0, readable, nil
-	case err == io.EOF && !c.wire.eof:
+	case err == io.EOF:
 		return 0, nothing, nil
 	}
 	return 0, nothing, err
@@ -338,7 +341,7 @@ func (c *conn) awaitNotify([]byte) (n int, w want, err error) {
 		return 0, nothing, errors.New("there is application data before the peer's close_notify")
 	case err == errNotNow:
 		return 0, readable, nil
-	case err == io.EOF && !c.wire.eof:
+	case err == io.EOF:
 		return 0, nothing, nil
 	}
 	return 0, nothing, err

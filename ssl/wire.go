@@ -5,7 +5,6 @@ package ssl
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -35,7 +34,6 @@ type wire struct {
 	header [5]byte
 	had    int // bytes of the header
 	left   int // bytes that are to come of the record
-	eof    bool
 	wait   func() error // waits until the socket may be readable, instead of errNotNow; or nil
 
 	mu   sync.Mutex
@@ -86,8 +84,7 @@ func (w *wire) receive(p []byte) (n int, err error) {
 		return 0, err
 	}
 	if n == 0 && len(p) > 0 {
-		w.eof = true
-		return 0, io.EOF
+		return 0, ErrEOF // and not io.EOF, which crypto/tls has for close_notify
 	}
 	if w.left > 0 {
 		w.left -= n
