@@ -206,7 +206,7 @@ func TestClose(t *testing.T) {
 		_, err = a.Send([]byte("spam"))
 		wantError(t, err, os.ErrClosed, "ssl.send")
 		_, err = a.Sendfile(testkit.File(t), 0, -1)
-		wantError(t, err, os.ErrClosed, "ssl.send")
+		wantError(t, err, os.ErrClosed, "ssl.sendfile")
 		wantError(t, a.Sendall([]byte("spam")), os.ErrClosed, "ssl.send")
 		_, err = a.Read(make([]byte, 1))
 		wantError(t, err, os.ErrClosed, "ssl.recv")

@@ -715,6 +715,25 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+func TestNotAllowed(t *testing.T) {
+	testkit.NoLeaks(t)
+	client, _ := pair(t, nil, nil)
+	for name, f := range map[string]func() error{
+		"ssl.recvfrom":    func() error { _, _, err := client.Recvfrom(nil); return err },
+		"ssl.sendto":      func() error { _, err := client.Sendto(nil, nil); return err },
+		"ssl.recvmsg":     func() error { _, _, _, _, err := client.Recvmsg(nil, 0); return err },
+		"ssl.sendmsg":     func() error { _, err := client.Sendmsg(nil, nil, nil); return err },
+		"ssl.dup":         func() error { _, err := client.Dup(); return err },
+		"ssl.netconn":     func() error { _, err := client.NetConn(); return err },
+		"ssl.netlistener": func() error { _, err := client.NetListener(); return err },
+		"ssl.recv":        func() error { _, err := client.Recv(make([]byte, 1), socket.MSG_PEEK); return err },
+		"ssl.send":        func() error { _, err := client.Send(nil, socket.MSG_DONTWAIT); return err },
+		"ssl.sendall":     func() error { return client.Sendall(nil, socket.MSG_DONTWAIT) },
+	} {
+		wantError(t, f(), os.ErrInvalid, name, "not allowed")
+	}
+}
+
 // Waiting must not occupy threads: there would be as many as goroutines.
 func TestNoThreads(t *testing.T) {
 	const waiters, newThreads = 500, 125

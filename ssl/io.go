@@ -38,6 +38,7 @@ var (
 	handshakeOp = newOperation("ssl.do_handshake", (*conn).shake)
 	recvOp      = newOperation("ssl.recv", (*conn).receive)
 	sendOp      = newOperation("ssl.send", (*conn).send)
+	sendfileOp  = newOperation("ssl.sendfile", (*conn).send)
 	notifyOp    = newOperation("ssl.unwrap", (*conn).notify)
 	unwrapOp    = newOperation("ssl.unwrap", (*conn).awaitNotify)
 )
@@ -354,30 +355,35 @@ func union(flags []int) (all int) {
 	return all
 }
 
-// Sendfile sends count bytes of a file, or all if that is negative, from an offset on. It reads them, as they have to be encrypted. It returns how
-// many bytes it has sent; a socket that is non-blocking sends one record. It mirrors SSLSocket.sendfile.
+// Sendfile sends count bytes of a file from an offset on, or all if count is negative, and returns how many bytes it has sent. It reads them, as
+// they have to be encrypted. It waits, or sends a part, as Send does. It mirrors SSLSocket.sendfile.
+//
+// The error is that of Send, that of reading the file, or os.ErrInvalid if the file is nil or the offset negative.
 func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err error) {
+	if offset < 0 {
+		return 0, opError(sendfileOp.name, fmt.Errorf("offset %d: %w", offset, os.ErrInvalid))
+	}
 	deadline := s.deadline()
-	if err := s.conn.take(s.conn.sending, sendOp, deadline); err != nil {
+	if err := s.conn.take(s.conn.sending, sendfileOp, deadline); err != nil {
 		return 0, err
 	}
 	defer s.conn.sending.Leave()
-	buf := make([]byte, maxRecord)
-	for count < 0 || sent < count {
-		p := buf
+	for p := make([]byte, maxRecord); sent != count; {
 		if count >= 0 {
-			p = buf[:min(int64(len(buf)), count-sent)]
+			p = p[:min(int64(len(p)), count-sent)]
 		}
 		n, err := file.ReadAt(p, offset+sent)
-		if n == 0 {
-			if err == io.EOF {
-				err = nil
-			}
-			return sent, err
+		if n == 0 && err != io.EOF {
+			return sent, opError(sendfileOp.name, err)
 		}
-		n, err = s.do(sendOp, p[:n], deadline)
-		if sent += int64(n); err != nil || deadline == sys.Now {
-			return sent, err
+		if n > 0 {
+			n, err = s.do(sendfileOp, p[:n], deadline)
+			if sent += int64(n); err != nil {
+				return sent, err
+			}
+		}
+		if n == 0 || deadline != sys.Never {
+			break
 		}
 	}
 	return sent, nil
@@ -408,3 +414,6 @@ func (s *Socket) Dup() (*socket.Socket, error) { return nil, notAllowed("ssl.dup
 
 // NetConn is not allowed.
 func (s *Socket) NetConn() (net.Conn, error) { return nil, notAllowed("ssl.netconn") }
+
+// NetListener is not allowed.
+func (s *Socket) NetListener() (net.Listener, error) { return nil, notAllowed("ssl.netlistener") }

@@ -371,6 +371,55 @@ func TestReader(t *testing.T) {
 	})
 }
 
+func TestSendfile(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		client, server := connect(t, clientConfig, serverConfig)
+		file := testkit.File(t) // "content"
+		for _, test := range []struct {
+			offset, count int64
+			want          string
+		}{{0, -1, "content"}, {2, -1, "ntent"}, {2, 3, "nte"}, {5, 10, "nt"}} {
+			n, err := client.Sendfile(file, test.offset, test.count)
+			if n != int64(len(test.want)) || err != nil {
+				t.Errorf("sent %d bytes, %v", n, err)
+			}
+			wantRecv(t, server, test.want)
+		}
+		for _, test := range []struct{ offset, count int64 }{{0, 0}, {7, -1}, {100, 5}} {
+			if n, err := client.Sendfile(file, test.offset, test.count); n != 0 || err != nil {
+				t.Errorf("sent %d bytes, %v", n, err)
+			}
+		}
+		_, err := client.Sendfile(nil, 0, -1)
+		wantError(t, err, os.ErrInvalid, "ssl.sendfile")
+		_, err = client.Sendfile(file, -1, -1)
+		wantError(t, err, os.ErrInvalid, "ssl.sendfile", "-1")
+		wantNothing(t, server)
+
+		large := testkit.File(t)
+		data := bytes.Repeat([]byte("spam and eggs"), 200000)
+		must[int](t)(large.Write(data))
+		if n, err := client.Sendfile(large, 0, -1); n != 1<<14 || err != nil {
+			t.Errorf("sent %d bytes, %v", n, err)
+		}
+		block(client, server)
+		check(t, alternate(t, task{server, func() error { _, err := io.ReadFull(server, make([]byte, 1<<14)); return err }})[0])
+		sender := testkit.Go(t, func() {
+			if n, err := client.Sendfile(large, 0, -1); n != int64(len(data)) || err != nil {
+				t.Errorf("sent %d bytes, %v", n, err)
+			}
+		})
+		got := make([]byte, len(data))
+		must[int](t)(io.ReadFull(server, got))
+		if sender.Wait(); !bytes.Equal(got, data) {
+			t.Error("received other data than was sent")
+		}
+		check(t, file.Close())
+		_, err = client.Sendfile(file, 0, -1)
+		wantError(t, err, os.ErrClosed, "ssl.sendfile")
+	})
+}
+
 // The time of SO_RCVTIMEO and SO_SNDTIMEO ends a wait as if the socket were non-blocking.
 func TestKernelTimeout(t *testing.T) {
 	testkit.NotOn(t, "windows", "timeval in these options")
