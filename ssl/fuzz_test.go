@@ -38,14 +38,15 @@ type side struct {
 	s     *ssl.Socket
 	relay *socket.Socket // the other end of its socket
 
-	sent      []byte // by the side
-	received  []byte
-	came      []byte // from the other side, to be passed on
-	given     []byte // to the side, as it has been passed on
-	ended     bool   // nothing more can be passed on
-	changed   bool   // what has been passed on is not what the other side has sent
-	unwrapped bool
-	err       error // that stays
+	sent                  []byte // by the side
+	received              []byte
+	came                  []byte // from the other side, to be passed on
+	given                 []byte // to the side, as it has been passed on
+	ended                 bool   // nothing more can be passed on
+	changed               bool   // what has been passed on is not what the other side has sent
+	unwrapping, unwrapped bool
+
+	err error // that stays
 }
 
 // result checks what an operation returns.
@@ -82,7 +83,7 @@ func (x *side) result(err error, data bool) {
 }
 
 func (x *side) send(n int) {
-	if x.err != nil || x.unwrapped {
+	if x.err != nil || x.unwrapping { // after which nothing can be sent
 		return
 	}
 	p := make([]byte, n)
@@ -114,6 +115,7 @@ func (x *side) recv(n int) (progress bool) {
 
 func (x *side) unwrap() {
 	if x.err == nil && !x.unwrapped {
+		x.unwrapping = true
 		_, err := x.s.Unwrap()
 		x.unwrapped = err == nil
 		if x.result(err, false); x.err != nil && x.s.Pending() > 0 {

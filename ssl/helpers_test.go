@@ -204,16 +204,18 @@ func readable(t testing.TB, s any, timeout time.Duration) bool {
 	return len(r) > 0
 }
 
-// unread returns what the kernel has for a socket.
+// unread returns what the kernel has for a socket, until the next call.
 func unread(t testing.TB, s *socket.Socket) []byte {
 	t.Helper()
-	p := make([]byte, 1<<20)
-	n, err := s.Recv(p, socket.MSG_PEEK|socket.MSG_DONTWAIT)
+	n, err := s.Recv(scratch, socket.MSG_PEEK|socket.MSG_DONTWAIT)
 	if !errors.Is(err, socket.ErrWouldBlock) {
 		check(t, err)
 	}
-	return p[:n]
+	return scratch[:n]
 }
+
+// scratch is for what the test's own goroutine receives.
+var scratch = make([]byte, 1<<20)
 
 // A relay is between a client and its server, and passes on what the test says.
 type relay struct {
@@ -232,13 +234,12 @@ func newRelay(t testing.TB, clientConfig, serverConfig *tls.Config) *relay {
 // take returns what a socket has received. It waits on a system where that may take a moment to arrive.
 func take(t testing.TB, s *socket.Socket) (data []byte) {
 	t.Helper()
-	buf := make([]byte, 1<<16)
 	for {
 		if runtime.GOOS == "windows" {
 			readable(t, s, 20*time.Millisecond)
 		}
-		n, err := s.Recv(buf, socket.MSG_DONTWAIT)
-		if data = append(data, buf[:n]...); errors.Is(err, socket.ErrWouldBlock) || n == 0 && err == nil {
+		n, err := s.Recv(scratch, socket.MSG_DONTWAIT)
+		if data = append(data, scratch[:n]...); errors.Is(err, socket.ErrWouldBlock) || n == 0 && err == nil {
 			return data
 		}
 		check(t, err)

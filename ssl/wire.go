@@ -32,8 +32,8 @@ type wire struct {
 	// Of Read, which one goroutine at a time calls.
 	shut   bool // nothing is to be received now
 	header [5]byte
-	had    int // bytes of the header
-	left   int // bytes that are to come of the record
+	had    int          // bytes of the header
+	left   int          // bytes that are to come of the record
 	wait   func() error // waits until the socket may be readable, instead of errNotNow; or nil
 
 	mu   sync.Mutex
