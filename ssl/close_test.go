@@ -350,3 +350,24 @@ func TestReset(t *testing.T) {
 		}
 	})
 }
+
+// A record that is on its way when the connection ends does not matter any more.
+func TestEndOfConnectionWhenFull(t *testing.T) {
+	eachSide(t, func(t *testing.T, a, b *ssl.Socket) {
+		data := make([]byte, 1<<14)
+		for {
+			if _, err := a.Send(data); err != nil {
+				wantError(t, err, ssl.ErrWantWrite)
+				break
+			}
+		}
+		check(t, b.Close())
+		err := alternate(t, task{a, func() error { _, err := a.Send(data); return err }})[0]
+		for range 2 {
+			if !gone(err) {
+				t.Errorf("error is %v", err)
+			}
+			_, err = a.Send([]byte("spam"))
+		}
+	})
+}

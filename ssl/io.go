@@ -302,19 +302,20 @@ func (s *Socket) send(p []byte, all bool) (sent int, err error) {
 }
 
 func (c *conn) send(p []byte) (n int, w want, err error) {
-	if c.sent > len(p) {
+	left, err := c.wire.flush()
+	switch {
+	case err != nil:
+		return 0, nothing, err
+	case c.sent > len(p):
 		return 0, nothing, fmt.Errorf("%d bytes, want the %d or more that could not be sent before: %w", len(p), c.sent, os.ErrInvalid)
-	}
-	if c.sent == 0 && len(p) > 0 {
-		if left, err := c.wire.flush(); left > 0 || err != nil {
-			return 0, writable, err
-		}
+	case c.sent == 0 && left == 0 && len(p) > 0:
 		if c.sent, err = c.tls.Write(p[:min(len(p), maxRecord)]); err != nil {
 			c.sent = 0
 			return 0, nothing, err
 		}
+		left, err = c.wire.flush()
 	}
-	if left, err := c.wire.flush(); left > 0 || err != nil {
+	if left > 0 || err != nil {
 		return 0, writable, err
 	}
 	n, c.sent = c.sent, 0
