@@ -45,6 +45,15 @@ func (c rawConn) Await(write bool, deadline sys.Deadline, f func(fd uintptr) (do
 	return c.s.wait(untilDone(o, f), deadline)
 }
 
+// Kick lets what waits in Await, Read and Write call its function again. It is for package ssl.
+func (c rawConn) Kick() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if p := c.s.poller; p != nil {
+		p.kick()
+	}
+}
+
 func untilDone(o *operation, f func(fd uintptr) (done bool)) *call {
 	return &call{op: o, f: func(fd int) (int, error) {
 		if !f(uintptr(fd)) {

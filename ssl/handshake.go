@@ -7,14 +7,11 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-
-	"github.com/pyselect/pyselect/internal/wait"
 )
 
 // A handshake is that of crypto/tls, a call that does not return before it is done. It has a goroutine of its own, which runs only while shake
 // waits for it: when the handshake needs something to read, shake returns, and the next one lets it go on.
 type handshake struct {
-	turn   wait.Turn  // to wait for it
 	mu     sync.Mutex // of shake
 	begun  bool
 	done   atomic.Bool   // and flushed, without an error
@@ -25,7 +22,6 @@ type handshake struct {
 }
 
 func (h *handshake) init() {
-	h.turn = wait.NewTurn()
 	h.paused, h.resume, h.ended = make(chan struct{}), make(chan error), make(chan struct{})
 }
 
@@ -48,6 +44,7 @@ func (c *conn) shake([]byte) (n int, w want, err error) {
 				err = h.err
 			}
 			h.done.Store(err == nil)
+			c.kick()
 			return 0, nothing, err
 		default:
 		}

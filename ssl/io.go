@@ -47,23 +47,19 @@ func newOperation(name string, f attempt) *operation {
 	return &operation{name, f, opError(name, ErrWantRead), opError(name, ErrWantWrite)}
 }
 
+var errUnwrapped = fmt.Errorf("the connection is unwrapped: %w", os.ErrClosed)
+
 // deadline returns when an operation that begins now has to end.
 func (s *Socket) deadline() sys.Deadline { return sys.After(s.Gettimeout()) }
 
-// do performs an operation, after the handshake. One goroutine at a time waits for the handshake, and for nothing else, so that those that need
-// it too can go on when it is done.
+// do performs an operation, after the handshake. Who waits for the handshake waits for nothing else, so that the others that need it can go on
+// when it is done.
 func (s *Socket) do(o *operation, p []byte, deadline sys.Deadline) (n int, err error) {
-	if h := &s.conn.handshake; !h.done.Load() {
-		if deadline != sys.Now {
-			if err := s.conn.take(h.turn, o, deadline); err != nil {
-				return 0, err
-			}
-		}
-		_, err := s.perform(o, (*conn).shake, nil, deadline)
-		if deadline != sys.Now {
-			h.turn.Leave()
-		}
-		if err != nil {
+	if s.conn.unwrapped.Load() {
+		return 0, o.failed(errUnwrapped)
+	}
+	if !s.conn.handshake.done.Load() {
+		if _, err := s.perform(o, (*conn).shake, nil, deadline); err != nil {
 			return 0, err
 		}
 	}
@@ -75,8 +71,8 @@ func (c *conn) take(turn wait.Turn, o *operation, deadline sys.Deadline) error {
 	if turn.Take(deadline, c.closed) {
 		return nil
 	}
-	if err := c.usable(); err != nil {
-		return o.failed(err)
+	if c.isClosed() {
+		return o.failed(os.ErrClosed)
 	}
 	if deadline == sys.Now {
 		return o.wantWrite
@@ -102,15 +98,25 @@ func (s *Socket) perform(o *operation, f attempt, p []byte, deadline sys.Deadlin
 }
 
 func (c *conn) try(f attempt, p []byte) (n int, w want, err error) {
-	if err := c.usable(); err != nil {
-		return 0, nothing, err
+	if c.isClosed() {
+		return 0, nothing, os.ErrClosed
 	}
 	return f(c, p)
+}
+
+func (c *conn) isClosed() bool {
+	select {
+	case <-c.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // An awaiter is the RawConn of a socket.
 type awaiter interface {
 	Await(write bool, deadline sys.Deadline, f func(fd uintptr) (done bool)) error
+	Kick()
 }
 
 // wait repeats an attempt that wants something until it does not. If that is over before the deadline, as SO_RCVTIMEO and SO_SNDTIMEO demand,
@@ -120,6 +126,8 @@ func (s *Socket) wait(f attempt, p []byte, w want, deadline sys.Deadline) (n int
 	if err != nil {
 		return 0, w, err
 	}
+	s.conn.waiters.Add(1)
+	defer s.conn.waiters.Add(-1)
 	for w != nothing && err == nil {
 		direction := w
 		failed := raw.(awaiter).Await(w == writable, deadline, func(uintptr) bool {
@@ -135,6 +143,16 @@ func (s *Socket) wait(f attempt, p []byte, w want, deadline sys.Deadline) (n int
 		}
 	}
 	return n, w, err
+}
+
+// kick lets those who wait try again, when what they wait for has perhaps been taken from the kernel already.
+func (c *conn) kick() {
+	if c.waiters.Load() == 0 {
+		return
+	}
+	if raw, err := c.wire.sock.SyscallConn(); err == nil {
+		raw.(awaiter).Kick()
+	}
 }
 
 // failed returns the error of an operation for one of crypto/tls or of the socket.
@@ -154,19 +172,6 @@ func (o *operation) failed(err error) error {
 		err = &Error{err}
 	}
 	return opError(o.name, err)
-}
-
-// usable returns an error if the connection has ended.
-func (c *conn) usable() error {
-	if c.unwrapped.Load() {
-		return fmt.Errorf("the connection is unwrapped: %w", os.ErrClosed)
-	}
-	select {
-	case <-c.closed:
-		return os.ErrClosed
-	default:
-		return nil
-	}
 }
 
 // DoHandshake does the handshake, as far as it has not been done. It mirrors SSLSocket.do_handshake.
@@ -210,24 +215,24 @@ func (c *conn) receive(p []byte) (n int, w want, err error) {
 	}
 	n, err = c.tls.Read(p)
 	c.wire.flush() // what the record has asked for
-	switch {
-	case n > 0:
-		return n, nothing, nil
-	case err == errNotNow:
+	if err == errNotNow {
 		return 0, readable, nil
-	case err == io.EOF:
-		return 0, nothing, nil
 	}
-	return 0, nothing, err
+	if n == len(p) || err != nil { // there may be more of the record, or the end
+		c.kick()
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return n, nothing, err
 }
 
-// Pending returns how many bytes can be received that no selector knows of: what is left of a record. It
-// mirrors SSLSocket.pending.
+// Pending returns how many bytes can be received that no selector knows of: what is left of a record. It mirrors SSLSocket.pending.
 func (s *Socket) Pending() int {
 	c := s.conn
 	c.receiving.Lock()
 	defer c.receiving.Unlock()
-	if !c.handshake.done.Load() || c.usable() != nil {
+	if !c.handshake.done.Load() || c.isClosed() {
 		return 0
 	}
 	if len(c.rest) == 0 {
@@ -338,13 +343,15 @@ func (c *conn) awaitNotify([]byte) (n int, w want, err error) {
 	if len(c.rest) == 0 {
 		err = c.readAhead()
 	}
+	if err == errNotNow {
+		return 0, readable, nil
+	}
+	c.kick()
 	switch {
 	case len(c.rest) > 0:
-		return 0, nothing, errors.New("there is application data before the peer's close_notify")
-	case err == errNotNow:
-		return 0, readable, nil
+		err = errors.New("there is application data before the peer's close_notify")
 	case err == io.EOF:
-		return 0, nothing, nil
+		err = nil
 	}
 	return 0, nothing, err
 }

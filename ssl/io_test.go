@@ -356,6 +356,44 @@ func TestOperationsBesideWaiter(t *testing.T) {
 	})
 }
 
+// What one goroutine has taken from the kernel, another one that waits does not wait for.
+func TestWaiterLearnsWhatOthersFind(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		client, server := connect(t, clientConfig, serverConfig)
+		for range 300 {
+			block(client)
+			var rest int
+			waiter := testkit.Go(t, func() {
+				n, err := client.Recv(make([]byte, 10))
+				check(t, err)
+				rest = n
+			}).Blocked()
+			client.Setblocking(false)
+			send(t, server, "0123456789")
+			n, err := client.Recv(make([]byte, 1))
+			if err != nil {
+				wantError(t, err, ssl.ErrWantRead)
+			}
+			if waiter.Wait(); n+rest != 10 {
+				t.Errorf("received %d and %d bytes", n, rest)
+			}
+		}
+	})
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		for range 20 {
+			client, server := pair(t, clientConfig, serverConfig)
+			block(client)
+			waiter := testkit.Go(t, func() { check(t, client.DoHandshake()) }).Blocked()
+			client.Setblocking(false)
+			testkit.Eventually(t, "the handshake", func() bool {
+				a, b := client.DoHandshake(), server.DoHandshake()
+				return a == nil && b == nil
+			})
+			waiter.Wait()
+		}
+	})
+}
+
 func TestReader(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
 		client, server := connect(t, clientConfig, serverConfig)

@@ -69,6 +69,7 @@ type conn struct {
 	close  func()        // closes closed
 
 	handshake handshake
+	waiters   atomic.Int32 // how many operations wait for the socket
 	receiving sync.Mutex
 	rest      []byte    // decrypted, and not received yet; Pending puts it here
 	sending   wait.Turn // which an operation keeps until the record is sent
@@ -148,7 +149,7 @@ func (s *Socket) end() {
 }
 
 // Unwrap ends the TLS connection and returns the socket, over which other things may follow. It sends close_notify and waits for that of the
-// peer. It mirrors SSLSocket.unwrap.
+// peer. After that, the error of the operations of this Socket is os.ErrClosed, and Close closes the socket. It mirrors SSLSocket.unwrap.
 //
 // The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and it has to go on, ErrEOF if the connection ends without
 // close_notify, and an *Error if the peer has sent something else before, which can be received, so that Unwrap can be called again.
