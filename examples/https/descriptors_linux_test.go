@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/pyselect/pyselect/examples/internal/web/webtest"
+)
+
+func TestOutOfDescriptors(t *testing.T) { webtest.OutOfDescriptors(t, https) }
