@@ -1,6 +1,6 @@
 // Package pyselect is Python's select module for Go: Select, Poll, Epoll, Kqueue, Devpoll and their constants, under their
 // Python names and with their Python semantics. Package selectors is Python's selectors module on top of it, package socket
-// Python's sockets, and package socketserver Python's servers.
+// Python's sockets, package socketserver Python's servers, and package ssl Python's TLS.
 //
 // The objects exist where the kernel has the facility, as in Python: Poll on Unix, Epoll on Linux, Kqueue on macOS and the
 // BSDs, Devpoll on Solaris and illumos, where nobody has tried it. Select is everywhere; on Windows it takes sockets only, and

@@ -25,7 +25,7 @@ var systems = []string{
 }
 
 func TestAPI(t *testing.T) {
-	for name, dir := range map[string]string{"pyselect": "..", "selectors": "../selectors", "socket": "../socket", "socketserver": "../socketserver"} {
+	for name, dir := range map[string]string{"pyselect": "..", "selectors": "../selectors", "socket": "../socket", "socketserver": "../socketserver", "ssl": "../ssl"} {
 		t.Run(name, func(t *testing.T) {
 			got := describe(t, dir)
 			if *update {

@@ -37,15 +37,6 @@ func waitable(conn net.Conn) (*socket.Socket, error) {
 	return sock, nil
 }
 
-func wrapSocket(conn *socket.Socket, config *tls.Config) (*socket.Socket, error) {
-	raw, err := conn.NetConn()
-	if err != nil {
-		return nil, err
-	}
-	conn.Close() // raw is a duplicate
-	return waitable(tls.Server(raw, config))
-}
-
 // tlsConfigs returns configurations for a server and its client.
 func tlsConfigs() (server, client *tls.Config) {
 	https := httptest.NewTLSServer(nil) // whose certificate is for example.com
@@ -55,7 +46,7 @@ func tlsConfigs() (server, client *tls.Config) {
 	return &tls.Config{Certificates: https.TLS.Certificates}, &tls.Config{RootCAs: roots, ServerName: "example.com"}
 }
 
-// echoTLS is a loop on Select as it is without TLS, except for wrapSocket. It echoes until the client has no more to send, then
+// echoTLS is a loop on Select as it is without TLS. It echoes until the client has no more to send, then
 // says bye and returns what it has received. What begins with quit ends it at once.
 func echoTLS(server *socket.Socket, config *tls.Config) (received []byte, err error) {
 	conn, _, err := server.Accept()
@@ -63,7 +54,12 @@ func echoTLS(server *socket.Socket, config *tls.Config) (received []byte, err er
 		return nil, err
 	}
 	defer conn.Close()
-	sock, err := wrapSocket(conn, config)
+	raw, err := conn.NetConn()
+	if err != nil {
+		return nil, err
+	}
+	conn.Close() // raw is a duplicate
+	sock, err := waitable(tls.Server(raw, config))
 	if err != nil {
 		return nil, err
 	}
