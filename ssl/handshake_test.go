@@ -90,7 +90,7 @@ func TestFirstUseFromManyGoroutines(t *testing.T) {
 
 func TestConcurrentUse(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
-		for round := range 30 {
+		for round := range 12 {
 			client, server := pair(t, clientConfig, serverConfig)
 			check(t, client.Settimeout([]time.Duration{time.Millisecond, 0, testkit.Patience}[round%3]))
 			check(t, server.Settimeout([]time.Duration{testkit.Patience, time.Millisecond}[round%2]))
@@ -414,8 +414,11 @@ func TestHandshakeAfterShutdown(t *testing.T) {
 func TestManySlowHandshakes(t *testing.T) {
 	testkit.NoLeaks(t)
 	count := 1000
-	if testkit.RaceDetector() {
+	switch {
+	case testkit.RaceDetector():
 		count = 100
+	case testkit.OnWine():
+		count = 10
 	}
 	testkit.NeedFds(t, 4*count+200)
 	clientConfig, serverConfig := configs(tls.VersionTLS13)
