@@ -701,7 +701,8 @@ func TestNothing(t *testing.T) {
 	}
 
 	a, b := sockets(t)
-	client, server := own(t, ssl.Client(a, nil, "")), own(t, ssl.Server(b, nil))
+	client := own(t, ssl.Client(a, nil, ""))
+	own(t, ssl.Server(b, nil))
 	for _, err := range alternate(t, task{client, client.DoHandshake}) {
 		if _, ok := errors.AsType[*ssl.Error](err); !ok || !strings.Contains(err.Error(), "ServerName") {
 			t.Errorf("error is %v", err)
@@ -709,7 +710,8 @@ func TestNothing(t *testing.T) {
 	}
 	clientConfig, _ := configs(tls.VersionTLS13)
 	a, b = sockets(t)
-	client, server = own(t, ssl.Client(a, clientConfig, hostname)), own(t, ssl.Server(b, nil))
+	client = own(t, ssl.Client(a, clientConfig, hostname))
+	server := own(t, ssl.Server(b, nil))
 	for i, want := range []string{"unrecognized name", "no certificates configured"} {
 		err := alternate(t, task{client, client.DoHandshake}, task{server, server.DoHandshake})[i]
 		if _, ok := errors.AsType[*ssl.Error](err); !ok || !strings.Contains(err.Error(), want) {
