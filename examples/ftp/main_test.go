@@ -347,6 +347,7 @@ func TestBrokenUploads(t *testing.T) {
 
 // A server removes nothing when it starts, whatever the name: what a killed one has left may be the user's.
 func TestKilled(t *testing.T) {
+	testkit.NotOnWine(t, removesNone)
 	dir := testkit.TempDir(t)
 	write(t, dir, ".ftp-notes", []byte("data"))
 	write(t, dir, ".ftp-"+strings.Repeat("A", 26), []byte("data"))
@@ -402,6 +403,7 @@ func TestRefusedUploads(t *testing.T) {
 
 // Of two uploads of one name, the second is refused while the first is under way, as one would fail at its end.
 func TestUploadUnderWay(t *testing.T) {
+	testkit.NotOnWine(t, removesNone)
 	dir := testkit.TempDir(t)
 	server, addr := start(t, dir)
 	first, second := progtest.Dial(t, addr), progtest.Dial(t, addr)

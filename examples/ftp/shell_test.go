@@ -118,6 +118,7 @@ func TestShellInterrupted(t *testing.T) {
 
 // A line may be long, and names may have blanks.
 func TestShellLines(t *testing.T) {
+	testkit.NotOnWine(t, removesNone)
 	here, there, back := testkit.TempDir(t), testkit.TempDir(t), testkit.TempDir(t)
 	write(t, here, "two words", []byte("data"))
 	server, addr := start(t, there)
