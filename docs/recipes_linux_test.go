@@ -86,7 +86,7 @@ func openPty() (ptmx int, tty *os.File, err error) {
 	if err != nil {
 		return -1, nil, err
 	}
-	n, err := unix.IoctlGetInt(ptmx, unix.TIOCGPTN)
+	n, err := unix.IoctlGetUint32(ptmx, unix.TIOCGPTN)
 	if err == nil {
 		err = unix.IoctlSetPointerInt(ptmx, unix.TIOCSPTLCK, 0)
 	}

@@ -703,6 +703,7 @@ func TestServeForked(t *testing.T) {
 
 // What a process says that has to handle a request, and has failed.
 func TestForkedFails(t *testing.T) {
+	testkit.NeedProcesses(t)
 	testkit.NoLeaks(t)
 	r, w, err := os.Pipe()
 	check(t, err)

@@ -24,7 +24,7 @@ func terminals(t *testing.T) (screen, shell *os.File) {
 		return f
 	}
 	screen = open("/dev/ptmx")
-	number, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
+	number, err := unix.IoctlGetUint32(int(screen.Fd()), unix.TIOCGPTN)
 	testkit.Check(t, err)
 	testkit.Check(t, unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0))
 	return screen, open(fmt.Sprintf("/dev/pts/%d", number))

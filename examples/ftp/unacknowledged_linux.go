@@ -13,7 +13,8 @@ func unacknowledged(sock *socket.Socket) (n int, known bool) {
 	if err != nil {
 		return 0, false
 	}
+	var queued uint32
 	var failed error
-	err = conn.Control(func(fd uintptr) { n, failed = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
-	return max(0, n-1), err == nil && failed == nil // without the end, which counts as one
+	err = conn.Control(func(fd uintptr) { queued, failed = unix.IoctlGetUint32(int(fd), unix.TIOCOUTQ) })
+	return max(0, int(queued)-1), err == nil && failed == nil // without the end, which counts as one
 }

@@ -60,7 +60,7 @@ var Specials = []struct {
 	{"pty", func(t testing.TB) Special {
 		fd := opened(t)(unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0))
 		Check(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
-		n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+		n, err := unix.IoctlGetUint32(fd, unix.TIOCGPTN)
 		Check(t, err)
 		slave := opened(t)(unix.Open(fmt.Sprint("/dev/pts/", n), unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0))
 		return Special{Fd: fd, Events: unix.POLLIN, Cause: func() { unix.Write(slave, []byte("x")) }, Reset: func() { Drain(t, fd) }}
