@@ -20,3 +20,6 @@ func Select([]PollFd, Deadline) (int, error) { return 0, errors.ErrUnsupported }
 
 // Probe finds nothing wrong with any descriptor.
 func Probe(int) error { return nil }
+
+// StartGoPoller has nothing to do.
+func StartGoPoller() error { return nil }
