@@ -138,7 +138,8 @@ func TestPeerGoesAway(t *testing.T) {
 			wantError(t, r.client.DoHandshake(), ssl.ErrWantRead)
 			r.toServer(t, r.fromClient(t))
 			wantError(t, r.server.DoHandshake(), ssl.ErrWantRead)
-			r.toClient(t, r.fromServer(t)[:cut])
+			part := r.fromServer(t)
+			r.toClient(t, part[:min(cut, len(part)-1)]) // signatures have not all the same length
 			wantError(t, r.client.DoHandshake(), ssl.ErrWantRead)
 			check(t, r.near.Shutdown(socket.SHUT_WR))
 			err := alternate(t, task{r.client, r.client.DoHandshake})[0]
