@@ -174,7 +174,8 @@ func (o *operation) failed(err error) error {
 	return opError(o.name, err)
 }
 
-// DoHandshake does the handshake, as far as it has not been done. It mirrors SSLSocket.do_handshake.
+// DoHandshake does the handshake, as far as it has not been done. A loop that both sends and receives does it first: otherwise Send may want
+// what Recv reads in the same round, and the loop waits in vain. It mirrors SSLSocket.do_handshake.
 //
 // The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and has to become ready first, os.ErrDeadlineExceeded if its timeout
 // is over, an *Error if the peer is not who it has to be, or does not keep to the protocol, ErrEOF if the connection has ended, or that of
