@@ -151,11 +151,14 @@ func (x *side) end() {
 
 // FuzzPieces lets a client and a server talk, while somebody between them cuts and changes what they say.
 func FuzzPieces(f *testing.F) {
-	testkit.NotOnWine(f, "so many small steps take minutes")
 	const up, down = 0, 1
 	talk := []byte{stepSend, up, 100, stepAll, down, stepAll, up, stepSend, down, 200, stepAll, up, stepAll, down, stepRecv, up, 10, stepPending, up, stepRecv, down, 255}
+	passed := 600
+	if runtime.GOOS == "windows" {
+		passed = 30 // as each step waits there
+	}
 	var bytewise []byte
-	for range 600 {
+	for range passed {
 		bytewise = append(bytewise, stepPass, down, 1, stepPass, up, 1, stepRecv, up, 1, stepRecv, down, 255)
 	}
 	for version := range byte(2) {
