@@ -22,7 +22,7 @@ import (
 // A server is an echo server that is compared, with the limits for ours: how many times as much of the CPU it may take with
 // one connection, and with many.
 type server struct {
-	name   string
+	name   string // of the program
 	what   string
 	module string
 	one    float64
@@ -32,13 +32,21 @@ type server struct {
 
 var servers = []server{
 	{"pyselect", "DefaultSelector of this library", "", 0, 0, 1},
-	{"c", "C, epoll", "", 1.25, 0, 1},
-	{"python", "CPython, selectors", "", 0, 0, 1},
+	{"c-echo", "C, epoll", "", 1.25, 0, 1},
+	{"echo.py", "CPython, selectors", "", 0, 0, 1},
 	{"net", "net, a goroutine for each connection", "", 1.05, 1.03, 1},
 	{"netpoll", "netpoll", "github.com/cloudwego/netpoll", 1.05, 1.03, 1},
 	{"gnet", "gnet", "github.com/panjf2000/gnet/v2", 1.05, 1.03, 1},
 	{"evio", "evio", "github.com/tidwall/evio", 1.05, 1.03, 1},
 	{"nbio", "nbio", "github.com/lesismal/nbio", 1.05, 1.03, 1},
+}
+
+// tlsServers are the same over TLS, beside what the system calls alone cost.
+var tlsServers = []server{
+	{"tls-pyselect", "ssl and DefaultSelector of this library", "", 0, 0, 1},
+	{"tls-net", "crypto/tls, a goroutine for each connection", "", 1.15, 1.15, 1},
+	{"c-echo", "C, epoll, without TLS", "", 0, 0, 1},
+	{"tls-echo.py", "CPython, ssl and selectors", "", 0.6, 0.6, 1},
 }
 
 // What is compared where there are two processors.
@@ -49,10 +57,14 @@ var pairs = []server{
 	{"net", "net, a goroutine for each connection", "", 0, 0, 2},
 }
 
+// A load is what the clients do: on each of so many connections, they send a message of so many bytes, and then they read the
+// answers.
+type load struct{ conns, size int }
+
 func (b *bench) measureServers(report *strings.Builder) error {
-	counts, idle := []int{1, 100, 1000}, 5000
+	loads, idle := []load{{1, 64}, {100, 64}, {1000, 64}}, load{5000, 64}
 	if b.quick {
-		counts, idle = []int{1, 100}, 200
+		loads, idle.conns = loads[:2], 200
 	}
 	if !b.starts("Echo servers") {
 		return nil
@@ -63,22 +75,52 @@ func (b *bench) measureServers(report *strings.Builder) error {
 Microseconds of the server's CPU time for one message of 64 bytes, and how many times as much our server takes, with so many
 connections, on each of which a client sends a message and then reads the answers. The event loops in Go run one loop. The
 last column is by how many KiB the server's resident memory grows for each of %s connections that have sent one message
-and are idle then.`, count(idle)),
-		head: []string{"server"},
+and are idle then.`, count(idle.conns)),
 	}
-	for _, n := range counts {
-		t.head = append(t.head, count(n))
+	return b.compareServers(report, &t, servers, loads, idle, func(l load) string { return count(l.conns) })
+}
+
+func (b *bench) measureTLS(report *strings.Builder) error {
+	const small, record = 64, 16 << 10
+	loads := []load{{1, small}, {100, small}, {1, record}, {100, record}}
+	idle := load{5000, small}
+	if b.quick {
+		loads, idle.conns = loads[:3], 200
 	}
-	for _, n := range counts {
-		t.head = append(t.head, "ours ÷ it, "+count(n))
+	if !b.starts("Echo servers over TLS") {
+		return nil
+	}
+	t := table{
+		intro: fmt.Sprintf(`## Echo servers over TLS
+
+The same over TLS 1.3, with the cipher suite TLS_AES_128_GCM_SHA256, and with messages of 64 bytes and of 16 KiB, which is one
+record. Memory is that of %s connections with messages of 64 bytes, for which the goroutines have buffers of 512 bytes.`,
+			count(idle.conns)),
+	}
+	return b.compareServers(report, &t, tlsServers, loads, idle, func(l load) string {
+		return fmt.Sprintf("%s × %s B", count(l.conns), count(l.size))
+	})
+}
+
+// compareServers measures what a message costs the servers under each of the loads, of which name is the title of a column, and
+// the memory of connections that are idle.
+func (b *bench) compareServers(
+	report *strings.Builder, t *table, servers []server, loads []load, idle load, name func(load) string,
+) error {
+	t.head = []string{"server"}
+	for _, l := range loads {
+		t.head = append(t.head, name(l))
+	}
+	for _, l := range loads {
+		t.head = append(t.head, "ours ÷ it, "+name(l))
 	}
 	t.head = append(t.head, "target", "", "KiB for each idle one")
 
-	costs := make([][][]sample, len(counts)) // by the number of connections, server and round
+	costs := make([][][]sample, len(loads)) // by the load, server and round
 	memory := make([][]sample, len(servers))
-	for i, n := range counts {
+	for i, l := range loads {
 		costs[i] = make([][]sample, len(servers))
-		if err := b.eachServer(servers, b.rounds, costs[i], func(s server) (float64, error) { return b.cpuPerEcho(s, n) }); err != nil {
+		if err := b.eachServer(servers, b.rounds, costs[i], func(s server) (float64, error) { return b.cpuPerEcho(s, l) }); err != nil {
 			return err
 		}
 	}
@@ -88,19 +130,19 @@ and are idle then.`, count(idle)),
 	for i, s := range servers {
 		cells, ratios := []string{s.what}, []string(nil)
 		var v verdict
-		for j, n := range counts {
+		for j, l := range loads {
 			cells = append(cells, number(median(costs[j][i], value)))
 			if i == 0 {
 				ratios = append(ratios, "")
 				continue
 			}
 			r, most := ratio(costs[j][0], costs[j][i]), s.many
-			if n == 1 {
+			if l.conns == 1 {
 				most = s.one
 			}
 			ratios = append(ratios, fmt.Sprintf("%.2f", r))
 			if most > 0 {
-				v.add(fmt.Sprintf("≤ %.2f with %s", most, count(n)), r <= most, count(n))
+				v.add(fmt.Sprintf("≤ %.2f with %s", most, name(l)), r <= most, name(l))
 			}
 		}
 		cells = slices.Concat(cells, ratios, v.cells())
@@ -129,8 +171,9 @@ server's CPU time for one message, how many times as much our two loops take, an
 	for i, n := range counts {
 		t.head = append(t.head, count(n), "ours ÷ it, "+count(n), "thousands in a second, "+count(n))
 		costs[i], speeds[i] = make([][]sample, len(pairs)), make([][]sample, len(pairs))
+		half := load{n / 2, 64}
 		if err := b.eachServer(pairs, b.rounds, costs[i], func(s server) (float64, error) {
-			cost, speed, err := b.echoes(s, n/2, n/2)
+			cost, speed, err := b.echoes(s, half, half)
 			at := slices.Index(pairs, s)
 			speeds[i][at] = append(speeds[i][at], sample{value: speed})
 			return cost, err
@@ -167,22 +210,22 @@ func (b *bench) eachServer(servers []server, rounds int, samples [][]sample, mea
 	return nil
 }
 
-func (b *bench) cpuPerEcho(s server, conns int) (float64, error) {
-	cost, _, err := b.echoes(s, conns)
+func (b *bench) cpuPerEcho(s server, l load) (float64, error) {
+	cost, _, err := b.echoes(s, l)
 	return cost, err
 }
 
-// echoes returns how many microseconds of the CPU a message costs the server, and how many thousands there are in a second. Each of conns
-// is how many connections a process with clients has.
-func (b *bench) echoes(s server, conns ...int) (cost, speed float64, err error) {
+// echoes returns how many microseconds of the CPU a message costs the server, and how many thousands there are in a second. Each of the
+// loads is one process.
+func (b *bench) echoes(s server, loads ...load) (cost, speed float64, err error) {
 	pid, port, stop, err := b.start(s)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer stop()
 	var all []*clients
-	for _, n := range conns {
-		c, err := b.connect(port, n)
+	for _, l := range loads {
+		c, err := b.connect(s, port, l)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -205,15 +248,15 @@ func (b *bench) echoes(s server, conns ...int) (cost, speed float64, err error) 
 	return float64(after-before) / float64(messages) / 1e3, float64(messages) / time.Since(begin).Seconds() / 1e3, err
 }
 
-func (b *bench) memoryPerConn(s server, conns int) (float64, error) {
+func (b *bench) memoryPerConn(s server, l load) (float64, error) {
 	pid, port, stop, err := b.start(s)
 	if err != nil {
 		return 0, err
 	}
 	defer stop()
 	var resident [2]float64
-	for i, n := range []int{1, conns} {
-		c, err := b.connect(port, n)
+	for i, n := range []int{1, l.conns} {
+		c, err := b.connect(s, port, load{n, l.size})
 		if err != nil {
 			return 0, err
 		}
@@ -225,7 +268,7 @@ func (b *bench) memoryPerConn(s server, conns int) (float64, error) {
 			return 0, err
 		}
 	}
-	return (resident[1] - resident[0]) / float64(conns), nil
+	return (resident[1] - resident[0]) / float64(l.conns), nil
 }
 
 // start starts a server and waits until it can be connected to.
@@ -234,14 +277,9 @@ func (b *bench) start(s server) (pid int, port string, stop func(), err error) {
 	if err != nil {
 		return 0, "", nil, err
 	}
-	var cmd *exec.Cmd
-	switch s.name {
-	case "c":
-		cmd = exec.Command(filepath.Join(b.dir, "c-echo"), port)
-	case "python":
-		cmd = exec.Command("python3", "python/echo.py", port)
-	default:
-		cmd = exec.Command(filepath.Join(b.dir, s.name), port, strconv.Itoa(s.loops))
+	cmd := exec.Command(filepath.Join(b.dir, s.name), port, strconv.Itoa(s.loops), b.certificate)
+	if strings.HasSuffix(s.name, ".py") {
+		cmd = exec.Command("python3", slices.Concat([]string{filepath.Join("python", s.name)}, cmd.Args[1:])...)
 	}
 	var output strings.Builder
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -281,8 +319,12 @@ type clients struct {
 	out *bufio.Reader
 }
 
-func (b *bench) connect(port string, conns int) (*clients, error) {
-	c := &clients{cmd: command(filepath.Join(b.dir, "c-load"), port, strconv.Itoa(conns))}
+func (b *bench) connect(s server, port string, l load) (*clients, error) {
+	program := "c-load"
+	if strings.HasPrefix(s.name, "tls-") {
+		program = "tls-load"
+	}
+	c := &clients{cmd: command(filepath.Join(b.dir, program), port, strconv.Itoa(l.conns), strconv.Itoa(l.size))}
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err

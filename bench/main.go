@@ -32,6 +32,8 @@ type bench struct {
 	wanted *regexp.Regexp
 	self   string // this program
 	dir    string // the programs that have been built
+
+	certificate string // the name of a file with one, and its key
 }
 
 func main() {
@@ -91,6 +93,9 @@ func (b *bench) run(out string) (err error) {
 	if err := b.measureServers(&report); err != nil {
 		return err
 	}
+	if err := b.measureTLS(&report); err != nil {
+		return err
+	}
 	if err := b.measureLoops(&report); err != nil {
 		return err
 	}
@@ -118,7 +123,7 @@ func (b *bench) starts(format string, args ...any) bool {
 	return true
 }
 
-// build compiles the C programs and the servers in Go.
+// build compiles the C programs and the servers in Go, and makes a certificate for these.
 func (b *bench) build() error {
 	if _, err := os.Stat("c"); err != nil {
 		return fmt.Errorf("run this in the folder bench of the repository: %w", err)
@@ -132,7 +137,9 @@ func (b *bench) build() error {
 	if err := command("go", "build", "-o", b.dir+"/", "./echo/...").Run(); err != nil {
 		return fmt.Errorf("go build: %w", err)
 	}
-	return nil
+	var err error
+	b.certificate, err = newCertificate(b.dir)
+	return err
 }
 
 func command(name string, args ...string) *exec.Cmd {

@@ -30,14 +30,14 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &limit);
 
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), epfd = epoll_create1(EPOLL_CLOEXEC);
-	check(listener >= 0 && epfd >= 0 && argc == 2, "socket, epoll_create1");
+	check(listener >= 0 && epfd >= 0 && argc >= 2, "socket, epoll_create1");
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	check(bind(listener, (struct sockaddr *)&addr, sizeof addr) == 0, "bind");
 	check(listen(listener, SOMAXCONN) == 0, "listen");
 	watch(epfd, listener);
 
 	static struct epoll_event events[1024];
-	static char buf[4096];
+	static char buf[16 << 10];
 	for (;;) {
 		int n = epoll_wait(epfd, events, 1024, -1);
 		for (int i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
-// The clients of the echo servers. Usage: load PORT CONNECTIONS. Connects all of them; then, for each line on its input,
-// which is a number of milliseconds, sends a message on every connection and reads all answers, again and again for so
-// long, at least once, and prints how many messages that were.
+// The clients of the echo servers. Usage: load PORT CONNECTIONS BYTES. Connects all of them; then, for each line on its
+// input, which is a number of milliseconds, sends a message of so many bytes on every connection and reads all answers, again
+// and again for so long, at least once, and prints how many messages that were.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ static double now(void)
 
 int main(int argc, char **argv)
 {
-	check(argc == 3, "usage");
+	check(argc == 4, "usage");
 	struct rlimit limit;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
@@ -42,15 +42,16 @@ int main(int argc, char **argv)
 		check(connect(conns[i], (struct sockaddr *)&addr, sizeof addr) == 0, "connect");
 	}
 
-	char message[64] = "the message", answer[64];
+	int size = atoi(argv[3]);
+	char *message = calloc(1, size), *answer = malloc(size);
 	for (double msec; scanf("%lf", &msec) == 1;) {
 		double end = now() + msec;
 		long messages = 0;
 		do {
 			for (int i = 0; i < count; i++)
-				check(send(conns[i], message, sizeof message, 0) == sizeof message, "send");
+				check(send(conns[i], message, size, 0) == size, "send");
 			for (int i = 0; i < count; i++)
-				check(recv(conns[i], answer, sizeof answer, MSG_WAITALL) == sizeof answer, "recv");
+				check(recv(conns[i], answer, size, MSG_WAITALL) == size, "recv");
 			messages += count;
 		} while (now() < end);
 		printf("%ld\n", messages);
