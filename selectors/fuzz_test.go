@@ -60,6 +60,7 @@ type model struct {
 	sel     selectors.BaseSelector
 	entries []*entry // in the order of registration
 	closed  bool
+	waits   testkit.Waits
 }
 
 type entry struct {
@@ -75,7 +76,6 @@ func (m *model) fatalf(format string, args ...any) {
 }
 
 func (m *model) want(op string, err, want error) {
-	m.t.Helper()
 	if !errors.Is(err, want) {
 		m.fatalf("error of %s is %v, want %v", op, err, want)
 	}
@@ -109,14 +109,12 @@ func (m *model) isDetached(e *entry) bool {
 }
 
 func (m *model) wantKey(key *selectors.SelectorKey, want selectors.SelectorKey) {
-	m.t.Helper()
 	if *key != want {
 		m.fatalf("the key is %v, want %v", *key, want)
 	}
 }
 
 func (m *model) register(slot int, obj any, events selectors.Event, data int) {
-	m.t.Helper()
 	var want error
 	o, _ := obj.(*fileobj)
 	switch {
@@ -140,7 +138,6 @@ func (m *model) register(slot int, obj any, events selectors.Event, data int) {
 }
 
 func (m *model) modify(obj any, events selectors.Event, data int) {
-	m.t.Helper()
 	e := m.find(obj)
 	key, err := m.sel.Modify(obj, events, data)
 	switch {
@@ -179,7 +176,6 @@ func (m *model) modify(obj any, events selectors.Event, data int) {
 
 // lookup checks Key or Unregister, and returns the entry.
 func (m *model) lookup(op string, call func(any) (*selectors.SelectorKey, error), obj any) *entry {
-	m.t.Helper()
 	e := m.find(obj)
 	key, err := call(obj)
 	switch {
@@ -241,7 +237,6 @@ func (m *model) events(s testkit.State) (ready selectors.Event) {
 
 // checkReady checks the result of a Select that has looked.
 func (m *model) checkReady(got []selectors.Ready, err error) {
-	m.t.Helper()
 	must, may, late, bad := m.readiness()
 	switch {
 	case m.closed:
@@ -275,7 +270,6 @@ func (m *model) checkReady(got []selectors.Ready, err error) {
 
 // checkSubset checks that nothing is reported that is not ready, or twice.
 func (m *model) checkSubset(got, must, may []selectors.Ready) {
-	m.t.Helper()
 	for i, ready := range got {
 		if !slices.Contains(must, ready) && !slices.Contains(may, ready) || slices.Contains(got[:i], ready) {
 			m.fatalf("Select returned %v, want %v and perhaps %v", pairs(got), pairs(must), pairs(may))
@@ -285,7 +279,6 @@ func (m *model) checkSubset(got, must, may []selectors.Ready) {
 
 // check compares a selector with its model.
 func (m *model) check() {
-	m.t.Helper()
 	var want []*selectors.SelectorKey
 	for _, e := range m.entries {
 		want = append(want, e.key)
@@ -298,7 +291,6 @@ func (m *model) check() {
 
 // selectInto checks that a small buffer loses nothing.
 func (m *model) selectInto(size int) {
-	m.t.Helper()
 	buf := make([]selectors.Ready, size)
 	must, may, _, bad := m.readiness()
 	if m.closed || bad >= 0 || size == 0 {
@@ -336,11 +328,11 @@ func (m *model) selectInto(size int) {
 
 // wait checks a Select that may block.
 func (m *model) wait() {
-	m.t.Helper()
 	must, may, _, bad := m.readiness()
-	timeout, least := 50*time.Microsecond, 50*time.Microsecond
-	if m.closed || bad >= 0 || len(must) > 0 {
-		timeout, least = testkit.Patience, 0
+	timeout, least := testkit.Patience, time.Duration(0)
+	if !m.closed && bad < 0 && len(must) == 0 {
+		timeout = m.waits.Timeout()
+		least = timeout
 	}
 	begin := time.Now()
 	m.checkReady(m.sel.Select(timeout))
@@ -350,7 +342,6 @@ func (m *model) wait() {
 }
 
 func (m *model) wakeup() {
-	m.t.Helper()
 	err := m.sel.Wakeup()
 	if m.closed {
 		m.want("Wakeup", err, os.ErrClosed)
@@ -365,7 +356,6 @@ func (m *model) wakeup() {
 }
 
 func (m *model) close() {
-	m.t.Helper()
 	m.want("Close", m.sel.Close(), nil)
 	m.closed, m.entries = true, nil
 }
@@ -424,6 +414,7 @@ func FuzzSelectors(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
 		testkit.NoLeaks(t)
+		trace := testkit.Trace(t)
 		world := testkit.NewWorld(t, lowest)
 		var objects [testkit.Slots]*fileobj
 		for slot := range objects {
@@ -457,24 +448,24 @@ func FuzzSelectors(f *testing.F) {
 			case stepRegister:
 				slot, obj := name()
 				events := selectors.Event(p.Next(5))
-				t.Logf("register %d %T %v", slot, obj, events)
+				trace("register %d %T %v", slot, obj, events)
 				do = func(m *model) { m.register(slot, obj, events, data) }
 			case stepModify:
 				slot, obj := name()
 				events := selectors.Event(p.Next(5))
-				t.Logf("modify %d %T %v", slot, obj, events)
+				trace("modify %d %T %v", slot, obj, events)
 				do = func(m *model) { m.modify(obj, events, data) }
 			case stepUnregister:
 				slot, obj := name()
-				t.Logf("unregister %d %T", slot, obj)
+				trace("unregister %d %T", slot, obj)
 				do = func(m *model) { m.remove(m.lookup("Unregister", m.sel.Unregister, obj)) }
 			case stepKey:
 				slot, obj := name()
-				t.Logf("key %d %T", slot, obj)
+				trace("key %d %T", slot, obj)
 				do = func(m *model) { m.lookup("Key", m.sel.Key, obj) }
 			case stepCloseObject:
 				slot := p.Next(testkit.Slots)
-				t.Logf("close object %d", slot)
+				trace("close object %d", slot)
 				if objects[slot].closed {
 					objects[slot] = &fileobj{fd: world.Fd(slot)}
 				} else {
@@ -483,22 +474,22 @@ func FuzzSelectors(f *testing.F) {
 				do = func(*model) {}
 			case stepSelectInto:
 				size := p.Next(4)
-				t.Logf("select into %d", size)
+				trace("select into %d", size)
 				do = func(m *model) { m.selectInto(size) }
 			case stepWait:
-				t.Log("wait")
+				trace("wait")
 				do = (*model).wait
 			case stepWakeup:
-				t.Log("wakeup")
+				trace("wakeup")
 				do = (*model).wakeup
 			case stepCloseSelectors:
-				t.Log("close selectors")
+				trace("close selectors")
 				do = (*model).close
 			case stepUnseen:
-				t.Log(world.Step(byte(p.Next(int(testkit.Steps))), &p), ", unseen")
+				trace("%s, unseen", world.Step(byte(p.Next(int(testkit.Steps))), &p))
 				continue
 			default:
-				t.Log(world.Step(step, &p))
+				trace("%s", world.Step(step, &p))
 				do = func(*model) {}
 			}
 			for _, m := range models {

@@ -77,6 +77,8 @@ func FuzzPoll(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
 		testkit.NoLeaks(t)
+		trace := testkit.Trace(t)
+		var waits testkit.Waits
 		world := testkit.NewWorld(t, fds(false))
 		poll := pyselect.NewPoll()
 		type entry struct {
@@ -93,7 +95,7 @@ func FuzzPoll(f *testing.F) {
 				slot := p.Next(testkit.Slots)
 				mask := pyselect.PollMask(requestedMask(p.Next(8)))
 				pos := slices.IndexFunc(entries, func(e entry) bool { return e.slot == slot })
-				t.Log("register or modify", slot, mask)
+				trace("register or modify %d %v", slot, mask)
 				switch {
 				case step == stepRegister:
 					check(t, poll.Register(world.Fd(slot), mask))
@@ -109,7 +111,7 @@ func FuzzPoll(f *testing.F) {
 				}
 			case stepUnregister:
 				slot := p.Next(testkit.Slots)
-				t.Log("unregister", slot)
+				trace("unregister %d", slot)
 				pos := slices.IndexFunc(entries, func(e entry) bool { return e.slot == slot })
 				if err := poll.Unregister(world.Fd(slot)); pos < 0 {
 					wantError(t, err, pyselect.ErrNotRegistered)
@@ -119,12 +121,12 @@ func FuzzPoll(f *testing.F) {
 				}
 			case stepPollInto:
 				size = 1 + p.Next(3)
-				t.Log("poll into", size)
+				trace("poll into %d", size)
 			case stepWait:
-				t.Log("wait")
+				trace("wait")
 				wait = true
 			default:
-				t.Log(world.Step(step, &p))
+				trace("%s", world.Step(step, &p))
 			}
 
 			var want []pyselect.PollEvent
@@ -141,7 +143,8 @@ func FuzzPoll(f *testing.F) {
 			if wait && len(want) > 0 {
 				timeout = testkit.Patience
 			} else if wait {
-				timeout, least = 50*time.Microsecond, 50*time.Microsecond
+				timeout = waits.Timeout()
+				least = timeout
 			}
 			if size < len(want) {
 				// Each call goes on where the last one had no room.
@@ -221,7 +224,6 @@ func (m *epollModel) haunted(slot int) bool {
 }
 
 func (m *epollModel) control(step byte, slot int, mask pyselect.EpollMask) {
-	m.t.Helper()
 	e, fd := m.find(slot), m.world.Fd(slot)
 	var err, want error
 	switch step {
@@ -288,7 +290,6 @@ func (m *epollModel) readiness() (must, may []pyselect.EpollEvent) {
 
 // reported notes an event and fails if it is none that is ready.
 func (m *epollModel) reported(event pyselect.EpollEvent) {
-	m.t.Helper()
 	var found *epollEntry
 	for _, e := range m.entries {
 		if e.fd != event.Fd || e.ready() != event.Events || event.Events == 0 {
@@ -309,7 +310,6 @@ func (m *epollModel) reported(event pyselect.EpollEvent) {
 
 // poll checks all that is ready, with room for size events at a time.
 func (m *epollModel) poll(size int, timeout time.Duration) {
-	m.t.Helper()
 	must, _ := m.readiness()
 	buf := make([]pyselect.EpollEvent, size)
 	// What stays ready is reported again and again, in turns with the rest.
@@ -351,6 +351,8 @@ func FuzzEpoll(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
 		testkit.NoLeaks(t)
+		trace := testkit.Trace(t)
+		var waits testkit.Waits
 		epoll, err := pyselect.NewEpoll()
 		check(t, err)
 		defer epoll.Close()
@@ -365,22 +367,22 @@ func FuzzEpoll(f *testing.F) {
 				if step != stepUnregister {
 					mask = requestedMask(p.Next(1 << len(requested)))
 				}
-				t.Log([]string{"register", "modify", "unregister"}[step-stepRegister], slot, mask)
+				trace("%s %d %v", []string{"register", "modify", "unregister"}[step-stepRegister], slot, mask)
 				if !m.haunted(slot) {
 					m.control(step, slot, mask)
 				}
 			case stepPollInto:
 				size = 1 + p.Next(3)
-				t.Log("poll into", size)
+				trace("poll into %d", size)
 			case stepWait:
-				t.Log("wait")
+				trace("wait")
 				if must, may := m.readiness(); len(must) > 0 {
 					timeout = testkit.Patience
 				} else if len(may) == 0 {
-					timeout = 50 * time.Microsecond
+					timeout = waits.Timeout()
 				}
 			default:
-				t.Log(m.world.Step(step, &p))
+				trace("%s", m.world.Step(step, &p))
 				m.changed()
 			}
 			begin := time.Now()

@@ -48,11 +48,13 @@ func FuzzSelect(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, program []byte, high bool) {
 		testkit.NoLeaks(t)
+		trace := testkit.Trace(t)
+		var waits testkit.Waits
 		world := testkit.NewWorld(t, fds(high))
 		p := testkit.Program(program[:min(len(program), longest)])
 		for len(p) > 0 {
 			if step := byte(p.Next(int(steps))); step != stepSelect {
-				t.Log(world.Step(step, &p))
+				trace("%s", world.Step(step, &p))
 				continue
 			}
 			var lists, want [3][]int
@@ -77,11 +79,11 @@ func FuzzSelect(f *testing.F) {
 					}
 				}
 			}
-			t.Log("select", lists)
-			timeout := 50 * time.Microsecond
-			least := timeout
-			if len(slices.Concat(want[:]...)) > 0 {
-				timeout, least = testkit.Patience, 0
+			trace("select %v", lists)
+			timeout, least := testkit.Patience, time.Duration(0)
+			if len(slices.Concat(want[:]...)) == 0 {
+				timeout = waits.Timeout()
+				least = timeout
 			}
 			begin := time.Now()
 			readable, writable, exceptional, err := pyselect.Select(lists[0], lists[1], lists[2], timeout)

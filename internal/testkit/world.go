@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 )
 
 // A Program is the input of a fuzz test: steps, each followed by what it works on.
@@ -20,6 +22,28 @@ func (p *Program) Next(n int) int {
 	b := (*p)[0]
 	*p = (*p)[1:]
 	return int(b) % n
+}
+
+// Trace returns a function that notes what a fuzz test does, for the log if it fails: to log each step costs more than the step.
+func Trace(t testing.TB) func(format string, args ...any) {
+	var steps strings.Builder
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("the steps were\n" + steps.String())
+		}
+	})
+	return func(format string, args ...any) { fmt.Fprintf(&steps, format+"\n", args...) }
+}
+
+// Waits are those of a fuzz test for what does not come.
+type Waits int
+
+// Timeout returns how long the next one lasts, which is no time after the first few.
+func (w *Waits) Timeout() time.Duration {
+	if *w++; *w > 3 {
+		return 0
+	}
+	return 50 * time.Microsecond
 }
 
 // Slots is the number of descriptors in a World.
@@ -92,7 +116,6 @@ func (w *World) Generation(slot int) int { return w.generations[slot] }
 
 // Step does one of the steps above and returns what it was.
 func (w *World) Step(step byte, p *Program) string {
-	w.t.Helper()
 	defer w.settle()
 	slot := p.Next(Slots)
 	switch step {
@@ -121,7 +144,6 @@ func (w *World) Step(step byte, p *Program) string {
 }
 
 func (w *World) open(a, b int, kindA, kindB fileKind) string {
-	w.t.Helper()
 	if a == b {
 		b = (b + 1) % Slots
 	}
@@ -145,7 +167,6 @@ func (w *World) open(a, b int, kindA, kindB fileKind) string {
 
 // put makes the number of a slot a duplicate of fd.
 func (w *World) put(fd int, f *OpenFile, slot int) {
-	w.t.Helper()
 	f.refs++
 	w.forget(slot)
 	w.replace(slot, fd)
@@ -182,7 +203,6 @@ func (w *World) forget(slot int) {
 func (f *OpenFile) canWrite() bool { return f != nil && f.kind != reader && !f.alone && !f.full }
 
 func (w *World) write(slot int) {
-	w.t.Helper()
 	const enough = 8 // a socket takes few writes, however short
 	if f := w.slots[slot]; f.canWrite() && f.peer.in < enough {
 		Write(w.t, w.Fd(slot), "x")
@@ -191,7 +211,6 @@ func (w *World) write(slot int) {
 }
 
 func (w *World) fill(slot int) {
-	w.t.Helper()
 	if f := w.slots[slot]; f.canWrite() {
 		f.peer.in += cram(w.t, w.Fd(slot))
 		f.full = true
