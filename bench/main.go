@@ -9,6 +9,7 @@ package main
 
 import (
 	"debug/buildinfo"
+	_ "embed"
 	"flag"
 	"fmt"
 	"log"
@@ -22,6 +23,11 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// notes are on the results of the run that is in the repository.
+//
+//go:embed notes.md
+var notes string
 
 // A bench is one run of the command.
 type bench struct {
@@ -103,6 +109,7 @@ func (b *bench) run(out string) (err error) {
 	if err != nil {
 		return err
 	}
+	report.WriteString("\n" + notes)
 	fmt.Print(report.String())
 	if out == "" {
 		return nil
