@@ -208,7 +208,7 @@ func TestDevpollManyDescriptors(t *testing.T) {
 	wantDevpoll(t, d, testkit.PollIn(want...)...)
 }
 
-// A change takes effect on a wait that is on.
+// A change takes effect on a wait in progress.
 func TestDevpollChangesDuringWait(t *testing.T) {
 	testkit.NoLeaks(t)
 	idle, w := testkit.Pipe(t)

@@ -324,7 +324,7 @@ func TestEpollEvents(t *testing.T) {
 	}
 }
 
-// A change takes effect on a wait that is on.
+// A change takes effect on a wait in progress.
 func TestEpollChangesDuringWait(t *testing.T) {
 	testkit.EachWay(t, func(t *testing.T) {
 		idle, w := testkit.Pipe(t)

@@ -40,7 +40,7 @@ func (a *Afd) Release() error {
 // Add adds a socket.
 func (a *Afd) Add(fd int, events uint16) error { return a.set.Add(fd, events) }
 
-// Modify replaces the events of a socket. It may take from the port what the wait that is on needs.
+// Modify replaces the events of a socket. It may take from the port what the wait in progress needs.
 func (a *Afd) Modify(fd int, events uint16) error {
 	err := a.set.Modify(fd, events)
 	a.Kick()
@@ -65,7 +65,7 @@ func (a *Afd) Look(room int) (n int, err error) {
 	}
 	a.set.Slept()
 	if n, err = a.set.Look(room); n > 0 || err != nil {
-		a.Kick() // what this reports is not asked for any more until the wait that is on does that
+		a.Kick() // what this reports is not asked for any more until the wait in progress does that
 	}
 	return n, err
 }

@@ -13,7 +13,7 @@ type pollAsker struct {
 	crowd   *sync.Mutex
 	waker   *sys.Waker
 	fds     []sys.PollFd // the waker's is the first
-	asked   []sys.PollFd // of the wait that is on
+	asked   []sys.PollFd // of the wait in progress
 	ready   []int
 	found   []int
 	polling bool

@@ -108,7 +108,7 @@ func (k *Kqueue) Look(room int) (int, error) {
 	return n, nil
 }
 
-// Keep lets the next Look find an event, also that of a wait that is on.
+// Keep lets the next Look find an event, also that of a wait in progress.
 func (k *Kqueue) Keep(event sys.Kevent) {
 	k.Forget(event.Ident, event.Filter)
 	k.kept, k.Kept = append(k.kept, event), true
