@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/sys"
@@ -247,12 +248,11 @@ func (s *Socket) Pending() int {
 // readAhead reads the rest of a record, or the next one.
 func (c *conn) readAhead() error {
 	buf := pool.Get().(*[]byte)
-	*buf = append((*buf)[:0], make([]byte, maxRecord)...)
-	n, err := c.tls.Read(*buf)
+	defer pool.Put(buf)
+	*buf = slices.Grow((*buf)[:0], maxRecord)
+	n, err := c.tls.Read((*buf)[:maxRecord])
 	c.wire.flush() // what the record has asked for
 	c.rest = append([]byte(nil), (*buf)[:n]...)
-	*buf = (*buf)[:0]
-	pool.Put(buf)
 	return err
 }
 
@@ -364,10 +364,12 @@ func union(flags []int) (all int) {
 	return all
 }
 
-// Sendfile sends count bytes of a file from an offset on, or all if count is negative, and returns how many bytes it has sent. It reads them, as
-// they have to be encrypted. It waits, or sends a part, as Send does. It mirrors SSLSocket.sendfile.
+// Sendfile sends count bytes of a file from an offset on, or all if count is negative, and returns how many bytes it has sent. It reads
+// them, as they have to be encrypted. A blocking socket waits until all is sent, another one sends the records for which there is room,
+// and waits only if there is none. It mirrors SSLSocket.sendfile.
 //
-// The error is that of Send, that of reading the file, or os.ErrInvalid if the file is nil or the offset negative.
+// The error is that of Send, that of reading the file, or os.ErrInvalid if the file is nil or the offset negative. The next bytes that are
+// sent have to be those of the file that follow, as after ErrWantWrite.
 func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err error) {
 	if offset < 0 {
 		return 0, opError(sendfileOp.name, fmt.Errorf("offset %d: %w", offset, os.ErrInvalid))
@@ -377,22 +379,30 @@ func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err e
 		return 0, err
 	}
 	defer s.conn.sending.Leave()
-	for p := make([]byte, maxRecord); sent != count; {
+	buf := pool.Get().(*[]byte)
+	defer pool.Put(buf)
+	*buf = slices.Grow((*buf)[:0], maxRecord)
+	for p := (*buf)[:maxRecord]; sent != count; {
 		if count >= 0 {
 			p = p[:min(int64(len(p)), count-sent)]
 		}
 		n, err := file.ReadAt(p, offset+sent)
-		if n == 0 && err != io.EOF {
+		if n == 0 && err == io.EOF {
+			break
+		}
+		if n == 0 {
 			return sent, opError(sendfileOp.name, err)
 		}
-		if n > 0 {
-			n, err = s.do(sendfileOp, p[:n], deadline)
-			if sent += int64(n); err != nil {
-				return sent, err
-			}
-		}
-		if n == 0 || deadline != sys.Never {
+		n, err = s.do(sendfileOp, p[:n], deadline)
+		sent += int64(n)
+		if sent > 0 && deadline == sys.Now && errors.Is(err, socket.ErrWouldBlock) {
 			break
+		}
+		if err != nil {
+			return sent, err
+		}
+		if deadline != sys.Never {
+			deadline = sys.Now
 		}
 	}
 	return sent, nil
