@@ -35,6 +35,7 @@ func main() {
 	each := flag.Duration("time", time.Minute, "how long each target runs")
 	pattern := flag.String("run", "", "run only the targets that match `REGEXP`, like selectors.FuzzEvent")
 	atOnce := flag.Int("parallel", runtime.NumCPU(), "how many targets run side by side")
+	corpus := flag.Bool("corpus", false, "add to the seeds what has been found and reaches code that they do not")
 	flag.Parse()
 	wanted, err := regexp.Compile(*pattern)
 	if err != nil {
@@ -66,6 +67,16 @@ func main() {
 			failed = "**yes**"
 		}
 		fmt.Printf("| %v | %d | %.0f | %d | %s |\n", t, t.executions, float64(t.executions)/each.Seconds(), t.inputs, failed)
+	}
+	for _, t := range targets {
+		if !*corpus {
+			break
+		}
+		kept, err := t.keep()
+		if err != nil {
+			log.Fatalf("%v: %v", t, err)
+		}
+		log.Printf("%v: %d new seeds %v", t, len(kept), kept)
 	}
 	if slices.ContainsFunc(targets, func(t *target) bool { return t.failed }) {
 		os.Exit(1)
@@ -129,8 +140,10 @@ func (t *target) fuzz(d time.Duration) (output []byte, err error) {
 	return output, err
 }
 
-func command(dir string, args ...string) *exec.Cmd {
-	cmd := exec.Command("go", args...)
+func command(dir string, args ...string) *exec.Cmd { return programIn(dir, "go", args...) }
+
+func programIn(dir, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	return cmd
 }
