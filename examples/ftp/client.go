@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -20,13 +21,22 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
-const chunkSize = 256 << 10 // bytes of a file between two looks at the progress
+const (
+	chunkSize = 256 << 10 // bytes of a file between two looks at the progress
+
+	maxWindow = 64              // pieces that are asked for at once
+	stall     = 5 * time.Second // without what a window has asked for
+)
+
+// errOutOfStep says that a server does not answer a window as it has answered single messages.
+var errOutOfStep = errors.New("the server does not send a piece for each message")
 
 // A client connects to the server when it has to, and again when the server has ended the connection.
 type client struct {
 	addr      string
 	timeout   time.Duration // of each wait for the server
 	overwrite bool          // downloads may replace files
+	oneByOne  bool          // the server has to be asked for one piece after the other
 
 	sock *socket.Socket // or nil
 	peer net.Addr
@@ -228,7 +238,13 @@ func (c *client) get(ctx context.Context, root *os.Root, name string) error {
 	}
 	bar := newProgress(name, "")
 	defer bar.close()
-	if err := c.connected(ctx, func() error { return c.download(root, name, bar) }); err != nil {
+	download := func() error { return c.download(root, name, bar) }
+	err := c.connected(ctx, download)
+	if errors.Is(err, errOutOfStep) {
+		c.oneByOne = true
+		err = c.connected(ctx, download)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	bar.finish()
@@ -258,17 +274,30 @@ func (c *client) download(root *os.Root, name string, bar *progress) error {
 	return file.commit()
 }
 
-// receiveFile asks for a file until all of it has come. When exactly what was asked for has come, it asks for the next piece: a
+// receiveFile asks for a file until all of it has come: for one piece, and for more while what was asked for comes, and not more. A
 // server that sends pieces waits for that. One that sends all for the first message does not, and drops the others.
+//
+// It never asks for more than half of what is left: should the server take a part of a message for one, it does not get more
+// messages than there are pieces.
 func (c *client) receiveFile(file *incoming, bar *progress) error {
-	for asked := int64(0); file.left > 0; {
-		if file.size-file.left == asked {
-			if err := c.sock.Sendall([]byte("OK")); err != nil {
-				return err
+	asked, window := int64(0), int64(1)
+	for file.left > 0 {
+		if ahead := asked - (file.size - file.left); ahead >= 0 {
+			n := max(1, min(window, file.left/pieceSize/2)) - (ahead+pieceSize-1)/pieceSize
+			if n > 0 {
+				if err := c.ask(n, ahead > 0); err != nil {
+					return err
+				}
+				asked += n * pieceSize
 			}
-			asked += pieceSize
+			if !c.oneByOne {
+				window = min(2*window, maxWindow)
+			}
 		}
 		n, err := c.receive(int(min(file.left, chunkSize)))
+		if err != nil && !c.oneByOne && asked > pieceSize {
+			return errOutOfStep
+		}
 		if err != nil {
 			return err
 		}
@@ -279,6 +308,19 @@ func (c *client) receiveFile(file *incoming, bar *progress) error {
 	}
 	return nil
 }
+
+// ask sends n messages, perhaps in addition to some that have not been answered.
+func (c *client) ask(n int64, more bool) error {
+	if n == 1 && !more {
+		c.sock.Settimeout(c.timeout)
+		return c.sock.Sendall([]byte("OK"))
+	}
+	c.sock.Settimeout(min(stall, c.timeout))
+	return c.sock.Sendall(messages[:n*pieceSize])
+}
+
+// messages fill what the originals receive at a time.
+var messages = bytes.Repeat(fmt.Appendf(nil, "%-*s", pieceSize, "OK"), maxWindow)
 
 // receiveSize receives the answer to get, which is the size of the file.
 func (c *client) receiveSize() (int64, error) {

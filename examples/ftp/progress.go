@@ -48,7 +48,7 @@ func (w printableLog) Write(p []byte) (int, error) {
 
 // start says how many bytes there are.
 func (p *progress) start(total int64) {
-	p.total = total
+	p.done, p.total = 0, total
 	p.add(0)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pyselect/pyselect/internal/progtest"
@@ -70,11 +71,11 @@ for name in ["missing"] + sorted(os.listdir(here)):
 }
 
 // The server of a tutorial: what one recv returns is a command or a message, and what is neither ends the connection. For each
-// message it sends a piece, or all.
+// message it sends a piece, or all. It may receive more at a time than usual, or want to see an OK.
 func TestPythonServer(t *testing.T) {
 	const script = `
 import os, selectors, socket, sys
-folder, piece = sys.argv[1], int(sys.argv[2])
+folder, piece, most, wanted = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4].encode()
 sel = selectors.DefaultSelector()
 state = {}
 
@@ -85,7 +86,7 @@ def accept(listener):
 
 def read(conn):
     try:
-        data = conn.recv(1024)
+        data = conn.recv(most)
         if state[conn] is None:
             command, name, size = data.decode().split("|")
             path = os.path.join(folder, name)
@@ -119,7 +120,9 @@ def put(conn, path, size):
 def get(conn, path, size):
     with open(path, "rb") as f:
         while True:
-            yield
+            message = yield
+            if wanted not in (b"", message):
+                raise ValueError(message)
             data = f.read(piece)
             conn.sendall(data)
             size -= len(data)
@@ -133,15 +136,21 @@ while True:
     for key, _ in sel.select():
         key.data(key.fileobj)
 `
-	for piece, sizes := range map[string][]int{
-		"1024":       {0, 1, 1024, 1025, 4<<20 + 1},
-		"1000000000": {0, 1, 1023, 1025, 4<<20 + 1},
+	for _, test := range []struct {
+		piece, most, wanted string
+		sizes               []int
+		complains           string
+	}{
+		{"1024", "1024", "", []int{0, 1, 1024, 1025, 4<<20 + 1}, ""},
+		{"1000000000", "1024", "", []int{0, 1, 1023, 1025, 4<<20 + 1}, ""},
+		{"1024", "4096", "", []int{0, 1, 1024, 1025, 1<<20 + 1}, ""},
+		{"1024", "1024", "OK", []int{0, 1, 1024, 1025, 1<<20 + 1}, "ValueError"},
 	} {
 		here, there, back := testkit.TempDir(t), testkit.TempDir(t), testkit.TempDir(t)
-		server := progtest.Run(t, "python3", "-c", script, there, piece)
+		server := progtest.Run(t, "python3", "-c", script, there, test.piece, test.most, test.wanted)
 		addr := server.Line(t)
 		put, get := []string{"put", "-connect", addr}, []string{"get", "-connect", addr, "-dir", back}
-		for _, size := range sizes {
+		for _, size := range test.sizes {
 			name := fmt.Sprint(size)
 			write(t, here, name, progtest.Random(size))
 			put, get = append(put, filepath.Join(here, name)), append(get, name)
@@ -156,7 +165,7 @@ while True:
 		if status != 1 || stderr != missing {
 			t.Errorf("status %d, stderr %q, want %q", status, stderr, missing)
 		}
-		for _, size := range sizes {
+		for _, size := range test.sizes {
 			for _, dir := range []string{there, back} {
 				data, err := os.ReadFile(filepath.Join(dir, fmt.Sprint(size)))
 				if !bytes.Equal(data, progtest.Random(size)) {
@@ -165,8 +174,8 @@ while True:
 			}
 		}
 		server.Process.Kill()
-		if _, _, stderr := server.End(t); stderr != "" {
-			t.Errorf("the server complains: %s", stderr)
+		if _, _, stderr := server.End(t); (stderr != "") != (test.complains != "") || !strings.Contains(stderr, test.complains) {
+			t.Errorf("the server complains: %q, want %q", stderr, test.complains)
 		}
 	}
 }
