@@ -240,6 +240,38 @@ func TestCloseEndsWaits(t *testing.T) {
 	})
 }
 
+// Close does not wait for a function of the config, which may call it, and ends the context of the handshake.
+func TestCloseBesideCallback(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		begun, ended := make(chan struct{}), make(chan struct{})
+		serverConfig.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			defer close(ended)
+			close(begun)
+			<-hello.Context().Done()
+			return nil, nil
+		}
+		client, server := pair(t, clientConfig, serverConfig)
+		block(server)
+		shake := func() *testkit.Call {
+			return testkit.Go(t, func() { wantError(t, server.DoHandshake(), os.ErrClosed, "ssl.do_handshake") }).Blocked()
+		}
+		first, second := shake(), shake()
+		wantError(t, client.DoHandshake(), ssl.ErrWantRead)
+		<-begun
+		testkit.Go(t, func() { check(t, server.Close()) }).Wait()
+		<-ended
+		first.Wait()
+		second.Wait()
+
+		serverConfig.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, server.Close() }
+		client, server = pair(t, clientConfig, serverConfig)
+		block(server)
+		first = shake()
+		wantError(t, client.DoHandshake(), ssl.ErrWantRead)
+		first.Wait()
+	})
+}
+
 // Close does not wait.
 func TestCloseWhenFull(t *testing.T) {
 	eachSide(t, func(t *testing.T, a, b *ssl.Socket) {

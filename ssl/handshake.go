@@ -55,8 +55,8 @@ func (c *conn) shake([]byte) (n int, w want, err error) {
 		} else {
 			select {
 			case h.resume <- err:
-			case <-h.ended: // as the Socket is closed
-				continue
+			case <-c.ctx.Done():
+				return 0, nothing, os.ErrClosed
 			}
 		}
 		select {
@@ -65,6 +65,8 @@ func (c *conn) shake([]byte) (n int, w want, err error) {
 				return 0, readable, nil
 			}
 		case <-h.ended:
+		case <-c.ctx.Done(): // a function of the config may take its time
+			return 0, nothing, os.ErrClosed
 		}
 	}
 }
@@ -73,7 +75,10 @@ func (c *conn) run() {
 	h := &c.handshake
 	defer close(h.ended)
 	h.err = errors.New("a function of the config has ended the goroutine of the handshake")
-	h.err = c.tls.Handshake()
+	h.err = c.tls.HandshakeContext(c.ctx)
+	if c.isClosed() {
+		h.err = os.ErrClosed
+	}
 	c.wire.wait = nil
 }
 
@@ -81,13 +86,13 @@ func (c *conn) run() {
 func (c *conn) pause() error {
 	select {
 	case c.handshake.paused <- struct{}{}:
-	case <-c.closed:
+	case <-c.ctx.Done():
 		return os.ErrClosed
 	}
 	select {
 	case err := <-c.handshake.resume:
 		return err
-	case <-c.closed:
+	case <-c.ctx.Done():
 		return os.ErrClosed
 	}
 }

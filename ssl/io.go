@@ -69,7 +69,7 @@ func (s *Socket) do(o *operation, p []byte, deadline sys.Deadline) (n int, err e
 
 // take waits for a turn.
 func (c *conn) take(turn wait.Turn, o *operation, deadline sys.Deadline) error {
-	if turn.Take(deadline, c.closed) {
+	if turn.Take(deadline, c.ctx.Done()) {
 		return nil
 	}
 	if c.isClosed() {
@@ -105,14 +105,7 @@ func (c *conn) try(f attempt, p []byte) (n int, w want, err error) {
 	return f(c, p)
 }
 
-func (c *conn) isClosed() bool {
-	select {
-	case <-c.closed:
-		return true
-	default:
-		return false
-	}
-}
+func (c *conn) isClosed() bool { return c.ctx.Err() != nil }
 
 // An awaiter is the RawConn of a socket.
 type awaiter interface {

@@ -28,6 +28,7 @@
 package ssl
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -63,10 +64,10 @@ type Socket struct {
 // A conn is a TLS connection. The goroutine of the handshake knows it, and not the Socket, so that a Socket that becomes unreachable in the
 // middle can end it.
 type conn struct {
-	tls    *tls.Conn
-	wire   wire
-	closed chan struct{} // closed when the Socket is closed, detached or unreachable
-	close  func()        // closes closed
+	tls   *tls.Conn
+	wire  wire
+	ctx   context.Context // of the handshake; done when the Socket is closed, detached or unreachable
+	close context.CancelFunc
 
 	handshake handshake
 	waiters   atomic.Int32 // how many operations wait for the socket
@@ -102,8 +103,8 @@ func wrap(sock *socket.Socket, config *tls.Config, serverSide bool) *Socket {
 	if config == nil {
 		config = &tls.Config{}
 	}
-	c := &conn{closed: make(chan struct{}), sending: wait.NewTurn()}
-	c.close = sync.OnceFunc(func() { close(c.closed) })
+	c := &conn{sending: wait.NewTurn()}
+	c.ctx, c.close = context.WithCancel(context.Background())
 	c.wire.sock = sock
 	c.handshake.init()
 	if serverSide {
