@@ -12,13 +12,14 @@ import (
 // A handshake is that of crypto/tls, a call that does not return before it is done. It has a goroutine of its own, which runs only while shake
 // waits for it: when the handshake needs something to read, shake returns, and the next one lets it go on.
 type handshake struct {
-	mu     sync.Mutex // of shake
-	begun  bool
-	done   atomic.Bool   // and flushed, without an error
-	paused chan struct{} // the goroutine has no more to read
-	resume chan error    // it is to go on, or to end with an error
-	ended  chan struct{} // closed when it has ended
-	err    error         // then
+	mu      sync.Mutex // of shake
+	begun   bool
+	running atomic.Bool   // the goroutine is there
+	done    atomic.Bool   // and flushed, without an error
+	paused  chan struct{} // the goroutine has no more to read
+	resume  chan error    // it is to go on, or to end with an error
+	ended   chan struct{} // closed when it has ended
+	err     error         // then
 }
 
 func (h *handshake) init() {
@@ -50,6 +51,7 @@ func (c *conn) shake([]byte) (n int, w want, err error) {
 		}
 		if !h.begun {
 			h.begun = true
+			h.running.Store(true)
 			c.wire.wait = c.pause
 			go c.run()
 		} else {
@@ -73,7 +75,10 @@ func (c *conn) shake([]byte) (n int, w want, err error) {
 
 func (c *conn) run() {
 	h := &c.handshake
-	defer close(h.ended)
+	defer func() {
+		h.running.Store(false)
+		close(h.ended)
+	}()
 	h.err = errors.New("a function of the config has ended the goroutine of the handshake")
 	h.err = c.tls.HandshakeContext(c.ctx)
 	if c.isClosed() {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -354,6 +355,24 @@ func TestForgottenInTheHandshake(t *testing.T) {
 			return n == 0 && err == nil || gone(err)
 		})
 	}
+}
+
+// A Socket that was made in a bubble becomes unreachable outside.
+func TestForgottenInABubble(t *testing.T) {
+	testkit.NoLeaks(t)
+	clientConfig, serverConfig := configs(tls.VersionTLS13)
+	clientConfig.InsecureSkipVerify = true // it is the year 2000
+	synctest.Test(t, func(t *testing.T) {
+		for _, config := range []*tls.Config{serverConfig, {}} {
+			a, b, err := socket.Socketpair(socket.AF_UNSPEC, socket.SOCK_STREAM, 0)
+			check(t, err)
+			client, server := ssl.Client(a, clientConfig, hostname), ssl.Server(b, config)
+			client.Setblocking(false)
+			server.Setblocking(false)
+			alternate(t, task{client, client.DoHandshake}, task{server, server.DoHandshake})
+		}
+	})
+	testkit.CollectGarbage(t)
 }
 
 func duplicate(t testing.TB, s *socket.Socket) *socket.Socket {

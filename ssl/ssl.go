@@ -113,8 +113,16 @@ func wrap(sock *socket.Socket, config *tls.Config, serverSide bool) *Socket {
 		c.tls = tls.Client(&c.wire, config)
 	}
 	s := &Socket{Socket: sock, config: config, serverSide: serverSide, conn: c}
-	s.cleanup = runtime.AddCleanup(s, func(c *conn) { c.close() }, c)
+	s.cleanup = runtime.AddCleanup(s, (*conn).forget, c)
 	return s
+}
+
+// forget ends the goroutine of the handshake. If there is none, nothing is done: what was made in a bubble of testing/synctest must not be
+// touched from outside.
+func (c *conn) forget() {
+	if c.handshake.running.Load() {
+		c.close()
+	}
 }
 
 // Accept accepts a connection. The handshake is not done yet. It mirrors SSLSocket.accept.
