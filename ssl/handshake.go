@@ -70,6 +70,7 @@ func (c *conn) shake([]byte) (n int, w want, err error) {
 		case <-c.ctx.Done(): // a function of the config may take its time
 			return 0, nothing, os.ErrClosed
 		}
+		c.kick() // others may wait for what has been read
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -242,17 +243,47 @@ func TestTimeoutIsOfBothDirections(t *testing.T) {
 	call.Wait()
 }
 
-// fill sends until nothing more fits in.
-func fill(t testing.TB, s *socket.Socket) {
+// fill sends until nothing more fits in, and returns how many bytes that were.
+func fill(t testing.TB, s *socket.Socket) (sent int) {
 	t.Helper()
 	p := make([]byte, 1<<16)
 	for size := len(p); size > 0; {
-		if _, err := s.Send(p[:size], socket.MSG_DONTWAIT); errors.Is(err, socket.ErrWouldBlock) {
+		n, err := s.Send(p[:size], socket.MSG_DONTWAIT)
+		if sent += n; errors.Is(err, socket.ErrWouldBlock) {
 			size /= 2
 		} else {
 			check(t, err)
 		}
 	}
+	return sent
+}
+
+// Who waits to read in the handshake learns that another goroutine has read, and left something to write.
+func TestWaiterGoesOnWhereOthersStop(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		for range 10 {
+			r := newRelay(t, clientConfig, serverConfig)
+			wantError(t, r.client.DoHandshake(), ssl.ErrWantRead)
+			hello := r.fromClient(t)
+			block(r.server)
+			handshake := testkit.Go(t, func() { check(t, r.server.DoHandshake()) }).Blocked()
+			r.server.Setblocking(false)
+			before := fill(t, r.server.Socket)
+			r.toServer(t, hello)
+			testkit.Eventually(t, "the answer", func() bool { return errors.Is(r.server.DoHandshake(), ssl.ErrWantWrite) })
+			r.far.Setblocking(true)
+			must[int](t)(io.ReadFull(r.far, make([]byte, before)))
+			for err := error(ssl.ErrWantRead); err != nil; {
+				if !readable(t, r.far, testkit.Patience) {
+					t.Fatal("nothing comes from the server")
+				}
+				r.toClient(t, r.fromServer(t))
+				err = r.client.DoHandshake()
+				r.toServer(t, r.fromClient(t))
+			}
+			handshake.Wait()
+		}
+	})
 }
 
 // A handshake that ends in the middle leaves nothing behind, wherever that is.
