@@ -338,6 +338,40 @@ func TestKeyUpdate(t *testing.T) {
 	}
 }
 
+// A new key is taken also when the peer cannot be answered.
+func TestKeyUpdateAfterShutdown(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, client, _ := forge(t)
+	check(t, r.server.Shutdown(socket.SHUT_WR))
+	for range 3 {
+		r.toServer(t, client.keyUpdate())
+		r.toServer(t, client.record(applicationData, []byte("spam")...))
+		wantRecv(t, r.server, "spam")
+	}
+	_, err := r.server.Send([]byte("spam"))
+	wantError(t, err, socket.ErrBrokenPipe, "ssl.send")
+}
+
+// After close_notify, nothing is said any more: the next thing may be plain text.
+func TestNoAnswerAfterCloseNotify(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, client, server := forge(t)
+	_, err := r.server.Unwrap()
+	wantError(t, err, ssl.ErrWantRead)
+	if typ, content, _ := server.open(t, r.fromServer(t)); typ != alert || !slices.Equal(content, []byte{1, 0}) {
+		t.Errorf("the peer was told %x", content)
+	}
+	r.toServer(t, client.keyUpdate())
+	r.toServer(t, client.record(applicationData, []byte("spam")...))
+	wantRecv(t, r.server, "spam")
+	r.toServer(t, client.record(alert, 1, 0))
+	readable(t, r.server, testkit.Patience)
+	unwrap(t, r.server)
+	if answer := r.fromServer(t); len(answer) > 0 {
+		t.Errorf("the answer is %x", answer)
+	}
+}
+
 // A message that comes in several records.
 func TestMessageInParts(t *testing.T) {
 	testkit.NoLeaks(t)

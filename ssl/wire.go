@@ -22,10 +22,12 @@ const (
 )
 
 // A wire is what crypto/tls has for a connection. It never waits: where it would have to, Read returns errNotNow, after which crypto/tls goes
-// on later as if nothing had been. Write takes everything, and flush sends it.
+// on later as if nothing had been. Write takes everything, and flush sends it, if it can be sent.
 //
 // Read never returns more than what belongs to one record, which the first bytes of the record tell, so that crypto/tls, which reads as much
 // as it can get, does not take the next one away from selectors.
+//
+// Write has no error, whatever flush has: crypto/tls would not take the new key when it cannot answer that it does.
 type wire struct {
 	sock *socket.Socket
 
@@ -36,10 +38,11 @@ type wire struct {
 	left   int          // bytes that are to come of the record
 	wait   func() error // waits until the socket may be readable, instead of errNotNow; or nil
 
-	mu   sync.Mutex
-	out  *[]byte // written, or nil if nothing is; from the pool
-	sent int     // bytes of it
-	err  error   // of sending
+	mu    sync.Mutex
+	out   *[]byte // written, or nil if nothing is; from the pool
+	sent  int     // bytes of it
+	err   error   // of sending
+	ended bool    // close_notify is written
 }
 
 // pool has memory for what is written.
@@ -101,8 +104,8 @@ func (w *wire) receive(p []byte) (n int, err error) {
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err != nil {
-		return 0, w.err
+	if w.err != nil || w.ended {
+		return len(p), nil
 	}
 	if w.out == nil {
 		w.out = pool.Get().(*[]byte)
@@ -131,14 +134,22 @@ func (w *wire) flush() (left int, err error) {
 	return 0, w.err
 }
 
-// What else a net.Conn has. Package crypto/tls sets a deadline for close_notify.
+// SetWriteDeadline is called by crypto/tls for close_notify, before and after which it sets one. After the latter, which has passed, it may
+// still write answers, but the peer does not expect them, perhaps not even TLS.
+func (w *wire) SetWriteDeadline(deadline time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = time.Until(deadline) <= 0
+	return nil
+}
 
-func (w *wire) Close() error                     { return nil }
-func (w *wire) LocalAddr() net.Addr              { return address(w.sock.Getsockname()) }
-func (w *wire) RemoteAddr() net.Addr             { return address(w.sock.Getpeername()) }
-func (w *wire) SetDeadline(time.Time) error      { return nil }
-func (w *wire) SetReadDeadline(time.Time) error  { return nil }
-func (w *wire) SetWriteDeadline(time.Time) error { return nil }
+// What else a net.Conn has.
+
+func (w *wire) Close() error                    { return nil }
+func (w *wire) LocalAddr() net.Addr             { return address(w.sock.Getsockname()) }
+func (w *wire) RemoteAddr() net.Addr            { return address(w.sock.Getpeername()) }
+func (w *wire) SetDeadline(time.Time) error     { return nil }
+func (w *wire) SetReadDeadline(time.Time) error { return nil }
 
 // address returns an address that is not nil, which crypto/tls expects.
 func address(addr net.Addr, err error) net.Addr {
