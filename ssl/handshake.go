@@ -81,10 +81,14 @@ func (c *conn) run() {
 		close(h.ended)
 	}()
 	h.err = errors.New("a function of the config has ended the goroutine of the handshake")
-	h.err = c.tls.HandshakeContext(c.ctx)
-	if c.isClosed() {
-		h.err = os.ErrClosed
+	err := c.tls.HandshakeContext(c.ctx)
+	switch {
+	case c.isClosed():
+		err = os.ErrClosed
+	case err != nil && err != c.wire.failed: // whatever it is, if it is that of a function of the config
+		err = ofTLS(err)
 	}
+	h.err = err
 	c.wire.wait = nil
 }
 

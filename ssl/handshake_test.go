@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
 	"github.com/pyselect/pyselect/ssl"
@@ -434,7 +435,10 @@ func TestCallbackEndsItsGoroutine(t *testing.T) {
 // The error of a callback is an ssl.Error, whatever it is.
 func TestErrorOfCallback(t *testing.T) {
 	testkit.NoLeaks(t)
-	for _, want := range []error{errors.New("spam"), errors.New("end"), os.ErrNotExist} {
+	for _, want := range []error{
+		errors.New("spam"), os.ErrNotExist, os.ErrClosed, os.ErrInvalid, ssl.ErrEOF,
+		&pyselect.OpError{Op: "socket.send", Fd: -1, Err: socket.ErrBrokenPipe},
+	} {
 		clientConfig, serverConfig := configs(tls.VersionTLS13)
 		serverConfig.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, want }
 		client, server := pair(t, clientConfig, serverConfig)

@@ -151,21 +151,29 @@ func (c *conn) kick() {
 
 // failed returns the error of an operation for one of crypto/tls or of the socket.
 func (o *operation) failed(err error) error {
+	_, done := err.(*Error)
 	op, ofSocket := errors.AsType[*pyselect.OpError](err)
-	header, noTLS := err.(tls.RecordHeaderError)
 	switch {
+	case done:
 	case ofSocket:
 		err = op.Err
-	case noTLS:
-		header.Conn = nil // which is a wire
-		err = &Error{header}
-	case err == io.EOF:
-		err = &Error{errors.New("close_notify in the handshake")}
 	case err == ErrEOF, errors.Is(err, os.ErrClosed), errors.Is(err, os.ErrInvalid), err == os.ErrDeadlineExceeded:
 	default:
-		err = &Error{err}
+		err = ofTLS(err)
 	}
 	return opError(o.name, err)
+}
+
+// ofTLS returns the error for one of crypto/tls, or of a function of its config.
+func ofTLS(err error) error {
+	if header, ok := err.(tls.RecordHeaderError); ok {
+		header.Conn = nil // which is a wire
+		err = header
+	}
+	if err == io.EOF {
+		err = errors.New("close_notify in the handshake")
+	}
+	return &Error{err}
 }
 
 // DoHandshake does the handshake, as far as it has not been done. A loop that both sends and receives does it first: otherwise Send may want

@@ -37,6 +37,7 @@ type wire struct {
 	had    int          // bytes of the header
 	left   int          // bytes that are to come of the record
 	wait   func() error // waits until the socket may be readable, instead of errNotNow; or nil
+	failed error        // the last error that is not errNotNow
 
 	mu    sync.Mutex
 	out   *[]byte // written, or nil if nothing is; from the pool
@@ -61,15 +62,16 @@ func (notNow) Temporary() bool { return true }
 func (w *wire) Read(p []byte) (n int, err error) {
 	for {
 		n, err = w.receive(p)
-		if !errors.Is(err, socket.ErrWouldBlock) {
-			return n, err
+		if errors.Is(err, socket.ErrWouldBlock) {
+			if w.wait == nil {
+				return 0, errNotNow
+			}
+			if err = w.wait(); err == nil {
+				continue
+			}
 		}
-		if w.wait == nil {
-			return 0, errNotNow
-		}
-		if err := w.wait(); err != nil {
-			return 0, err
-		}
+		w.failed = err
+		return n, err
 	}
 }
 
