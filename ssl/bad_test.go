@@ -485,16 +485,20 @@ func TestBadRecordsAfterHandshake(t *testing.T) {
 			}
 			return data
 		}, "too many non-advancing records", 10},
-		"an empty message":   {func(f *traffic) []byte { return f.record(handshake) }, "unexpected message", 10},
-		"an unknown type":    {func(f *traffic) []byte { return f.record(99, 1) }, "unexpected message", 10},
-		"a long record":      {func(f *traffic) []byte { return f.record(applicationData, make([]byte, 1<<14+1)...) }, "record overflow", 22},
-		"a longer record":    {func(f *traffic) []byte { return record(applicationData, make([]byte, 1<<14+300)...) }, "oversized record", 22},
-		"a hello":            {func(f *traffic) []byte { return f.record(handshake, 1, 0, 0, 0) }, "error decoding message", 50},
-		"data in a message":  {func(f *traffic) []byte { return append(f.record(handshake, 24, 0), f.record(applicationData, 1)...) }, "unexpected message", 10},
-		"the wrong key":      {func(f *traffic) []byte { f.update(); return f.record(applicationData, 1) }, "bad record MAC", 20},
-		"an alert":           {func(f *traffic) []byte { return f.record(alert, 2, 80) }, "remote error: tls: internal error", 0},
-		"a plain alert":      {func(f *traffic) []byte { return record(alert, 2, 80) }, "tls: ", 20},
-		"plain application":  {func(f *traffic) []byte { return record(applicationData, 1) }, "bad record MAC", 20},
+		"an empty message":  {func(f *traffic) []byte { return f.record(handshake) }, "unexpected message", 10},
+		"an unknown type":   {func(f *traffic) []byte { return f.record(99, 1) }, "unexpected message", 10},
+		"a long record":     {func(f *traffic) []byte { return f.record(applicationData, make([]byte, 1<<14+1)...) }, "record overflow", 22},
+		"a longer record":   {func(f *traffic) []byte { return record(applicationData, make([]byte, 1<<14+300)...) }, "oversized record", 22},
+		"a hello":           {func(f *traffic) []byte { return f.record(handshake, 1, 0, 0, 0) }, "error decoding message", 50},
+		"data in a message": {func(f *traffic) []byte { return append(f.record(handshake, 24, 0), f.record(applicationData, 1)...) }, "unexpected message", 10},
+		"the wrong key":     {func(f *traffic) []byte { f.update(); return f.record(applicationData, 1) }, "bad record MAC", 20},
+		"an alert":          {func(f *traffic) []byte { return f.record(alert, 2, 80) }, "remote error: tls: internal error", 0},
+		"a plain alert":     {func(f *traffic) []byte { return record(alert, 2, 80) }, "tls: ", 20},
+		"plain application": {func(f *traffic) []byte { return record(applicationData, 1) }, "bad record MAC", 20},
+		"a late Finished":   {func(f *traffic) []byte { return f.record(handshake, 20, 0, 0, 0) }, "unexpected handshake message", 10},
+		"a ticket": {func(f *traffic) []byte {
+			return f.record(handshake, 4, 0, 0, 14, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'x', 0, 0)
+		}, "session ticket", 10},
 		"nothing as a key":   {func(f *traffic) []byte { return f.record(handshake, 24, 0, 0, 0) }, "error decoding message", 50},
 		"a record of a zero": {func(f *traffic) []byte { return record(applicationData) }, "bad record MAC", 20},
 	} {

@@ -216,8 +216,7 @@ func (c *conn) receive(p []byte) (n int, w want, err error) {
 	if left, _ := c.wire.flush(); left > maxUnsent {
 		return 0, writable, nil
 	}
-	n, err = c.tls.Read(p)
-	c.wire.flush() // what the record has asked for
+	n, err = c.read(p)
 	if err == errNotNow {
 		return 0, readable, nil
 	}
@@ -228,6 +227,19 @@ func (c *conn) receive(p []byte) (n int, w want, err error) {
 		err = nil
 	}
 	return n, nothing, err
+}
+
+// read is that of crypto/tls, but for that every error stays.
+func (c *conn) read(p []byte) (n int, err error) {
+	if c.broken != nil {
+		return 0, c.broken
+	}
+	n, err = c.tls.Read(p)
+	c.wire.flush() // what the record has asked for
+	if err != errNotNow {
+		c.broken = err
+	}
+	return n, err
 }
 
 // Pending returns how many bytes can be received that no selector knows of: what is left of a record. It mirrors SSLSocket.pending.
@@ -251,8 +263,7 @@ func (c *conn) readAhead() error {
 	buf := pool.Get().(*[]byte)
 	defer pool.Put(buf)
 	*buf = slices.Grow((*buf)[:0], maxRecord)
-	n, err := c.tls.Read((*buf)[:maxRecord])
-	c.wire.flush() // what the record has asked for
+	n, err := c.read((*buf)[:maxRecord])
 	c.rest = append([]byte(nil), (*buf)[:n]...)
 	return err
 }

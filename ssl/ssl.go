@@ -73,6 +73,7 @@ type conn struct {
 	waiters   atomic.Int32 // how many operations wait for the socket
 	receiving sync.Mutex
 	rest      []byte    // decrypted, and not received yet; Pending puts it here
+	broken    error     // the error after which nothing is received any more
 	sending   wait.Turn // which an operation keeps until the record is sent
 	sent      int       // bytes of the record that is in the wire, and that Send has not reported yet
 	unwrapped atomic.Bool
