@@ -205,8 +205,12 @@ func TestClose(t *testing.T) {
 		wantError(t, err, os.ErrClosed)
 		_, err = a.Send([]byte("spam"))
 		wantError(t, err, os.ErrClosed, "ssl.send")
-		_, err = a.Sendfile(testkit.File(t), 0, -1)
-		wantError(t, err, os.ErrClosed, "ssl.sendfile")
+		for _, count := range []int64{-1, 0} {
+			for _, offset := range []int64{0, 100} {
+				_, err = a.Sendfile(testkit.File(t), offset, count)
+				wantError(t, err, os.ErrClosed, "ssl.sendfile")
+			}
+		}
 		wantError(t, a.Sendall([]byte("spam")), os.ErrClosed, "ssl.send")
 		_, err = a.Read(make([]byte, 1))
 		wantError(t, err, os.ErrClosed, "ssl.recv")

@@ -394,30 +394,25 @@ func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err e
 	buf := pool.Get().(*[]byte)
 	defer pool.Put(buf)
 	*buf = slices.Grow((*buf)[:0], maxRecord)
-	for p := (*buf)[:maxRecord]; sent != count; {
+	for p := (*buf)[:maxRecord]; ; {
 		if count >= 0 {
 			p = p[:min(int64(len(p)), count-sent)]
 		}
 		n, err := file.ReadAt(p, offset+sent)
-		if n == 0 && err == io.EOF {
-			break
-		}
-		if n == 0 {
+		if n == 0 && err != nil && err != io.EOF {
 			return sent, opError(sendfileOp.name, err)
 		}
 		n, err = s.do(sendfileOp, p[:n], deadline)
 		sent += int64(n)
-		if sent > 0 && deadline == sys.Now && errors.Is(err, socket.ErrWouldBlock) {
-			break
-		}
-		if err != nil {
+		switch {
+		case sent > 0 && deadline == sys.Now && errors.Is(err, socket.ErrWouldBlock):
+			return sent, nil
+		case err != nil || n == 0 || sent == count:
 			return sent, err
-		}
-		if deadline != sys.Never {
+		case deadline != sys.Never:
 			deadline = sys.Now
 		}
 	}
-	return sent, nil
 }
 
 // Recvfrom is not allowed: the error is os.ErrInvalid, as with the following ones.
