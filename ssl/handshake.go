@@ -4,9 +4,12 @@ package ssl
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pyselect/pyselect/socket"
 )
 
 // A handshake is that of crypto/tls, a call that does not return before it is done. It has a goroutine of its own, which runs only while shake
@@ -50,6 +53,9 @@ func (c *conn) shake([]byte) (n int, w want, err error) {
 		default:
 		}
 		if !h.begun {
+			if typ := c.wire.sock.Type(); typ != 0 && typ != socket.SOCK_STREAM { // 0 is that of the zero Socket
+				return 0, nothing, fmt.Errorf("a socket of type %d, want SOCK_STREAM: %w", typ, os.ErrInvalid)
+			}
 			h.begun = true
 			h.running.Store(true)
 			c.wire.wait = c.pause

@@ -774,6 +774,22 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+// Records do not survive in datagrams.
+func TestNoStream(t *testing.T) {
+	testkit.NoLeaks(t)
+	clientConfig, serverConfig := configs(tls.VersionTLS13)
+	sock := func() *socket.Socket {
+		return must[*socket.Socket](t)(socket.New(socket.AF_INET, socket.SOCK_DGRAM, 0))
+	}
+	for _, s := range []*ssl.Socket{own(t, ssl.Client(sock(), clientConfig, hostname)), own(t, ssl.Server(sock(), serverConfig))} {
+		for range 2 {
+			wantError(t, s.DoHandshake(), os.ErrInvalid, "ssl.do_handshake", "SOCK_STREAM")
+		}
+		_, err := s.Recv(make([]byte, 1))
+		wantError(t, err, os.ErrInvalid, "ssl.recv", "SOCK_STREAM")
+	}
+}
+
 func TestNotAllowed(t *testing.T) {
 	testkit.NoLeaks(t)
 	client, _ := pair(t, nil, nil)
