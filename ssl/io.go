@@ -21,7 +21,7 @@ const (
 	// maxRecord is how many bytes of data a record has at most.
 	maxRecord = 16 << 10
 
-	// maxUnsent is how many bytes may be unsent when another record is received, which may ask for an answer: more than Send leaves.
+	// maxUnsent is how many bytes may be unsent when another record, which may ask for an answer, is received: more than Send leaves.
 	maxUnsent = 2 * maxRecord
 )
 
@@ -180,8 +180,8 @@ func ofTLS(err error) error {
 // what Recv reads in the same round, and the loop waits in vain. It mirrors SSLSocket.do_handshake.
 //
 // The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and has to become ready first, os.ErrDeadlineExceeded if its timeout
-// is over, an *Error if the peer is not who it has to be, or does not keep to the protocol, ErrEOF if the connection has ended, or that of
-// the socket. The error stays, but for the first two. If another goroutine does the handshake, DoHandshake waits for it.
+// is over, an *Error if the peer is not who it has to be, or does not keep to the protocol, ErrEOF if the connection has ended, os.ErrInvalid
+// if the socket is no stream, or that of the socket. The error stays, but for the first two. If another goroutine does the handshake, DoHandshake waits for it.
 func (s *Socket) DoHandshake() error {
 	_, err := s.do(handshakeOp, nil, s.deadline())
 	return err
@@ -190,7 +190,7 @@ func (s *Socket) DoHandshake() error {
 // Recv receives up to len(p) bytes of one record. Zero bytes mean that the peer has said close_notify, without an error. There are no flags. If p is
 // empty, Recv does nothing. It mirrors SSLSocket.recv_into.
 //
-// The error is like that of DoHandshake, of which ErrWantWrite can come too, and ErrEOF if the connection has ended without close_notify.
+// The error is like that of DoHandshake. It is ErrWantWrite, also after the handshake, if the peer asks for answers that it does not receive.
 func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 	if union(flags) != 0 {
 		return 0, notAllowed("ssl.recv")
@@ -278,7 +278,7 @@ func (s *Socket) Read(p []byte) (n int, err error) {
 }
 
 // Send sends p and returns how many bytes that were. A blocking socket waits until all of p is sent. One that is non-blocking or has a timeout
-// sends one record, which has 16 KiB at most. There are no flags. It mirrors SSLSocket.send.
+// sends 16 KiB at most, in one record or, at first, in some smaller ones. There are no flags. It mirrors SSLSocket.send.
 //
 // The error is like that of DoHandshake. After ErrWantWrite, the next Send has to be given the same data, as in Python, or more that begins with
 // it: a part of it may be on its way. If less is given, the error is os.ErrInvalid.
@@ -289,7 +289,7 @@ func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
 	return s.send(p, s.Gettimeout() == pyselect.Forever)
 }
 
-// Sendall sends all of p, and waits as often as that needs; the timeout is for all of it, other than in Python. If there is an error, nobody
+// Sendall sends all of p, and waits as often as that needs; the timeout is for all of it, unlike in Python. If there is an error, nobody
 // knows how much has been sent. It mirrors SSLSocket.sendall.
 //
 // The error is like that of Send.
@@ -304,7 +304,7 @@ func (s *Socket) Sendall(p []byte, flags ...int) error {
 // Write is Sendall for the interface io.Writer.
 func (s *Socket) Write(p []byte) (n int, err error) { return s.send(p, true) }
 
-// send sends a record, or all of p.
+// send sends a part of p, or all of it.
 func (s *Socket) send(p []byte, all bool) (sent int, err error) {
 	deadline := s.deadline()
 	if err := s.conn.take(s.conn.sending, sendOp, deadline); err != nil {
