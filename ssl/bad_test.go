@@ -237,8 +237,8 @@ func TestFloodInHandshake(t *testing.T) {
 	wantBad(t, func() error { _, err := r.client.Recv(make([]byte, 1)); return err }, "remote error: tls: unexpected message")
 }
 
-// A traffic is what one side of a TLS 1.3 connection sends after the handshake, in place of crypto/tls, which does not send everything
-// that it may.
+// A traffic is what one side of a TLS 1.3 connection sends after the handshake, in place of crypto/tls, which does not send
+// everything that it may.
 type traffic struct {
 	secret []byte
 	seq    uint64

@@ -12,8 +12,8 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
-// A handshake is that of crypto/tls, a call that does not return before it is done. It has a goroutine of its own, which runs only while shake
-// waits for it: when the handshake needs something to read, shake returns, and the next one lets it go on.
+// A handshake is that of crypto/tls, a call that does not return before it is done. It has a goroutine of its own, which runs
+// only while shake waits for it: when the handshake needs something to read, shake returns, and the next one lets it go on.
 type handshake struct {
 	mu      sync.Mutex // of shake
 	begun   bool

@@ -21,7 +21,8 @@ const (
 	// maxRecord is how many bytes of data a record has at most.
 	maxRecord = 16 << 10
 
-	// maxUnsent is how many bytes may be unsent when another record, which may ask for an answer, is received: more than Send leaves.
+	// maxUnsent is how many bytes may be unsent when another record, which may ask for an answer, is received: more than Send
+	// leaves.
 	maxUnsent = 2 * maxRecord
 )
 
@@ -53,8 +54,8 @@ var errUnwrapped = fmt.Errorf("the connection is unwrapped: %w", os.ErrClosed)
 // deadline returns when an operation that begins now has to end.
 func (s *Socket) deadline() sys.Deadline { return sys.After(s.Gettimeout()) }
 
-// do performs an operation, after the handshake. Who waits for the handshake waits for nothing else, so that the others that need it can go on
-// when it is done.
+// do performs an operation, after the handshake. Who waits for the handshake waits for nothing else, so that the others that need
+// it can go on when it is done.
 func (s *Socket) do(o *operation, p []byte, deadline sys.Deadline) (n int, err error) {
 	if s.conn.unwrapped.Load() {
 		return 0, o.failed(errUnwrapped)
@@ -113,8 +114,8 @@ type awaiter interface {
 	Kick()
 }
 
-// wait repeats an attempt that wants something until it does not. If that is over before the deadline, as SO_RCVTIMEO and SO_SNDTIMEO demand,
-// it returns what the last one wants.
+// wait repeats an attempt that wants something until it does not. If that is over before the deadline, as SO_RCVTIMEO and
+// SO_SNDTIMEO demand, it returns what the last one wants.
 func (s *Socket) wait(f attempt, p []byte, w want, deadline sys.Deadline) (n int, _ want, err error) {
 	raw, err := s.SyscallConn()
 	if err != nil {
@@ -176,21 +177,23 @@ func ofTLS(err error) error {
 	return &Error{err}
 }
 
-// DoHandshake does the handshake, as far as it has not been done. A loop that both sends and receives does it first: otherwise Send may want
-// what Recv reads in the same round, and the loop waits in vain. It mirrors SSLSocket.do_handshake.
+// DoHandshake does the handshake, as far as it has not been done. A loop that both sends and receives does it first: otherwise
+// Send may want what Recv reads in the same round, and the loop waits in vain. It mirrors SSLSocket.do_handshake.
 //
-// The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and has to become ready first, os.ErrDeadlineExceeded if its timeout
-// is over, an *Error if the peer is not who it has to be, or does not keep to the protocol, ErrEOF if the connection has ended, os.ErrInvalid
-// if the socket is no stream, or that of the socket. The error stays, but for the first two. If another goroutine does the handshake, DoHandshake waits for it.
+// The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and has to become ready first, os.ErrDeadlineExceeded if
+// its timeout is over, an *Error if the peer is not who it has to be, or does not keep to the protocol, ErrEOF if the connection
+// has ended, os.ErrInvalid if the socket is no stream, or that of the socket. The error stays, but for the first two. If another
+// goroutine does the handshake, DoHandshake waits for it.
 func (s *Socket) DoHandshake() error {
 	_, err := s.do(handshakeOp, nil, s.deadline())
 	return err
 }
 
-// Recv receives up to len(p) bytes of one record. Zero bytes mean that the peer has said close_notify, without an error. There are no flags. If p is
-// empty, Recv does nothing. It mirrors SSLSocket.recv_into.
+// Recv receives up to len(p) bytes of one record. Zero bytes mean that the peer has said close_notify, without an error. There
+// are no flags. If p is empty, Recv does nothing. It mirrors SSLSocket.recv_into.
 //
-// The error is like that of DoHandshake. It is ErrWantWrite, also after the handshake, if the peer asks for answers that it does not receive.
+// The error is like that of DoHandshake. It is ErrWantWrite, also after the handshake, if the peer asks for answers that it does
+// not receive.
 func (s *Socket) Recv(p []byte, flags ...int) (n int, err error) {
 	if union(flags) != 0 {
 		return 0, notAllowed("ssl.recv")
@@ -242,7 +245,8 @@ func (c *conn) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Pending returns how many bytes can be received that no selector knows of: what is left of a record. It mirrors SSLSocket.pending.
+// Pending returns how many bytes can be received that no selector knows of: what is left of a record. It mirrors
+// SSLSocket.pending.
 func (s *Socket) Pending() int {
 	c := s.conn
 	c.receiving.Lock()
@@ -277,11 +281,12 @@ func (s *Socket) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Send sends p and returns how many bytes that were. A blocking socket waits until all of p is sent. One that is non-blocking or has a timeout
-// sends 16 KiB at most, in one record or, at first, in some smaller ones. There are no flags. It mirrors SSLSocket.send.
+// Send sends p and returns how many bytes that were. A blocking socket waits until all of p is sent. One that is non-blocking or
+// has a timeout sends 16 KiB at most, in one record or, at first, in some smaller ones. There are no flags. It mirrors
+// SSLSocket.send.
 //
-// The error is like that of DoHandshake. After ErrWantWrite, the next Send has to be given the same data, as in Python, or more that begins with
-// it: a part of it may be on its way. If less is given, the error is os.ErrInvalid.
+// The error is like that of DoHandshake. After ErrWantWrite, the next Send has to be given the same data, as in Python, or more
+// that begins with it: a part of it may be on its way. If less is given, the error is os.ErrInvalid.
 func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
 	if union(flags) != 0 {
 		return 0, notAllowed("ssl.send")
@@ -289,8 +294,8 @@ func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
 	return s.send(p, s.Gettimeout() == pyselect.Forever)
 }
 
-// Sendall sends all of p, and waits as often as that needs; the timeout is for all of it, unlike in Python. If there is an error, nobody
-// knows how much has been sent. It mirrors SSLSocket.sendall.
+// Sendall sends all of p, and waits as often as that needs; the timeout is for all of it, unlike in Python. If there is an error,
+// nobody knows how much has been sent. It mirrors SSLSocket.sendall.
 //
 // The error is like that of Send.
 func (s *Socket) Sendall(p []byte, flags ...int) error {
@@ -376,12 +381,12 @@ func union(flags []int) (all int) {
 	return all
 }
 
-// Sendfile sends count bytes of a file from an offset on, or all if count is negative, and returns how many bytes it has sent. It reads
-// them, as they have to be encrypted. A blocking socket waits until all is sent, another one sends the records for which there is room,
-// and waits only if there is none. It mirrors SSLSocket.sendfile.
+// Sendfile sends count bytes of a file from an offset on, or all if count is negative, and returns how many bytes it has sent. It
+// reads them, as they have to be encrypted. A blocking socket waits until all is sent, another one sends the records for which
+// there is room, and waits only if there is none. It mirrors SSLSocket.sendfile.
 //
-// The error is that of Send, that of reading the file, or os.ErrInvalid if the file is nil or the offset negative. The next bytes that are
-// sent have to be those of the file that follow, as after ErrWantWrite.
+// The error is that of Send, that of reading the file, or os.ErrInvalid if the file is nil or the offset negative. The next bytes
+// that are sent have to be those of the file that follow, as after ErrWantWrite.
 func (s *Socket) Sendfile(file *os.File, offset, count int64) (sent int64, err error) {
 	if offset < 0 {
 		return 0, opError(sendfileOp.name, fmt.Errorf("offset %d: %w", offset, os.ErrInvalid))

@@ -1,7 +1,8 @@
 //go:build unix || windows
 
-// Package ssl is TLS for the sockets of package socket, as Python's ssl module has it for those of Python: an operation of a non-blocking
-// Socket that cannot go on says what to wait for, so that TLS connections can be in the same loop as everything else.
+// Package ssl is TLS for the sockets of package socket, as Python's ssl module has it for those of Python: an operation of a
+// non-blocking Socket that cannot go on says what to wait for, so that TLS connections can be in the same loop as everything
+// else.
 //
 //	conn := ssl.Server(sock, config)
 //	n, err := conn.Recv(buf)
@@ -16,15 +17,15 @@
 //
 // # Selectors
 //
-// No more is taken from the kernel than the record that is being received. So what a selector says of a Socket is true, as with Python's: it is
-// readable if there is something to receive, save for what is left of a record when Recv was given a buffer with less room, which Pending
-// tells. A buffer of 16 KiB has room for every record.
+// No more is taken from the kernel than the record that is being received. So what a selector says of a Socket is true, as with
+// Python's: it is readable if there is something to receive, save for what is left of a record when Recv was given a buffer with
+// less room, which Pending tells. A buffer of 16 KiB has room for every record.
 //
 // # Differences from Python
 //
-// The handshake begins with the first operation that needs it, whatever is blocking: DoHandshake is there to see its error.
-// A connection that ends without the peer's close_notify is an error, ErrEOF, unless SuppressRaggedEOFs is set; Python's default is the
-// opposite. Close says close_notify if that does not wait. Renegotiation is refused.
+// The handshake begins with the first operation that needs it, whatever is blocking: DoHandshake is there to see its error. A
+// connection that ends without the peer's close_notify is an error, ErrEOF, unless SuppressRaggedEOFs is set; Python's default is
+// the opposite. Close says close_notify if that does not wait. Renegotiation is refused.
 package ssl
 
 import (
@@ -46,13 +47,13 @@ import (
 
 // A Socket is a socket with TLS on it, made by Client, Server or Accept. It mirrors Python's SSLSocket.
 //
-// The methods of socket.Socket that are not here, like Fileno, Settimeout and Getpeername, do the same as there. All methods are safe for
-// concurrent use; one goroutine may receive while another one sends.
+// The methods of socket.Socket that are not here, like Fileno, Settimeout and Getpeername, do the same as there. All methods are
+// safe for concurrent use; one goroutine may receive while another one sends.
 type Socket struct {
 	*socket.Socket
 
-	// SuppressRaggedEOFs makes the end of a connection without close_notify an end like others, for Recv and Read. Set it before the
-	// first operation. It mirrors suppress_ragged_eofs.
+	// SuppressRaggedEOFs makes the end of a connection without close_notify an end like others, for Recv and Read. Set it before
+	// the first operation. It mirrors suppress_ragged_eofs.
 	SuppressRaggedEOFs bool
 
 	config     *tls.Config
@@ -61,8 +62,8 @@ type Socket struct {
 	cleanup    runtime.Cleanup
 }
 
-// A conn is a TLS connection. The goroutine of the handshake knows it, and not the Socket, so that a Socket that becomes unreachable in the
-// middle can end it.
+// A conn is a TLS connection. The goroutine of the handshake knows it, and not the Socket, so that a Socket that becomes
+// unreachable in the middle can end it.
 type conn struct {
 	tls   *tls.Conn
 	wire  wire
@@ -79,9 +80,9 @@ type conn struct {
 	unwrapped atomic.Bool
 }
 
-// Client returns the client's side of a TLS connection over a socket, which belongs to it from now on. The socket may be connected later.
-// serverHostname is the name of the server, to ask for and to verify; if it is "", config has to say that. It mirrors
-// SSLContext.wrap_socket.
+// Client returns the client's side of a TLS connection over a socket, which belongs to it from now on. The socket may be
+// connected later. serverHostname is the name of the server, to ask for and to verify; if it is "", config has to say that. It
+// mirrors SSLContext.wrap_socket.
 func Client(sock *socket.Socket, config *tls.Config, serverHostname string) *Socket {
 	if config = config.Clone(); config == nil {
 		config = &tls.Config{}
@@ -93,8 +94,8 @@ func Client(sock *socket.Socket, config *tls.Config, serverHostname string) *Soc
 	return wrap(sock, config, false)
 }
 
-// Server returns the server's side of a TLS connection over a socket, which belongs to it from now on. If that listens, Accept returns such
-// connections. It mirrors SSLContext.wrap_socket with server_side=True.
+// Server returns the server's side of a TLS connection over a socket, which belongs to it from now on. If that listens, Accept
+// returns such connections. It mirrors SSLContext.wrap_socket with server_side=True.
 func Server(sock *socket.Socket, config *tls.Config) *Socket { return wrap(sock, config, true) }
 
 func wrap(sock *socket.Socket, config *tls.Config, serverSide bool) *Socket {
@@ -118,8 +119,8 @@ func wrap(sock *socket.Socket, config *tls.Config, serverSide bool) *Socket {
 	return s
 }
 
-// forget ends the goroutine of the handshake. If there is none, nothing is done: what was made in a bubble of testing/synctest must not be
-// touched from outside.
+// forget ends the goroutine of the handshake. If there is none, nothing is done: what was made in a bubble of testing/synctest
+// must not be touched from outside.
 func (c *conn) forget() {
 	if c.handshake.running.Load() {
 		c.close()
@@ -137,7 +138,8 @@ func (s *Socket) Accept() (*Socket, net.Addr, error) {
 	return accepted, addr, nil
 }
 
-// Close closes the socket. It says close_notify before, if the handshake is done and the kernel takes it at once. It mirrors SSLSocket.close.
+// Close closes the socket. It says close_notify before, if the handshake is done and the kernel takes it at once. It mirrors
+// SSLSocket.close.
 func (s *Socket) Close() error {
 	s.end()
 	if s.conn.handshake.done.Load() && s.conn.sending.Take(sys.Now, nil) {
@@ -158,12 +160,13 @@ func (s *Socket) end() {
 	s.conn.close()
 }
 
-// Unwrap ends the TLS connection and returns the socket, over which other things may follow. It sends close_notify and waits for that of the
-// peer. After that, the error of the operations of this Socket is os.ErrClosed, and Close closes the socket. It mirrors SSLSocket.unwrap.
+// Unwrap ends the TLS connection and returns the socket, over which other things may follow. It sends close_notify and waits for
+// that of the peer. After that, the error of the operations of this Socket is os.ErrClosed, and Close closes the socket. It
+// mirrors SSLSocket.unwrap.
 //
-// The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and it has to go on; with ErrWantRead, close_notify has been sent, and
-// Recv still receives what the peer sends. It is ErrEOF if the connection ends without
-// close_notify, and an *Error if the peer has sent something else before, which can be received, so that Unwrap can be called again.
+// The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and it has to go on; with ErrWantRead, close_notify has
+// been sent, and Recv still receives what the peer sends. It is ErrEOF if the connection ends without close_notify, and an *Error
+// if the peer has sent something else before, which can be received, so that Unwrap can be called again.
 func (s *Socket) Unwrap() (*socket.Socket, error) {
 	deadline := s.deadline()
 	if err := s.conn.take(s.conn.sending, notifyOp, deadline); err != nil {
@@ -195,7 +198,8 @@ func (s *Socket) Version() string {
 	}
 }
 
-// Cipher returns the name of the cipher suite, or "" before the handshake is done. It mirrors the first of what SSLSocket.cipher returns.
+// Cipher returns the name of the cipher suite, or "" before the handshake is done. It mirrors the first of what SSLSocket.cipher
+// returns.
 func (s *Socket) Cipher() string {
 	if suite := s.ConnectionState().CipherSuite; suite != 0 {
 		return tls.CipherSuiteName(suite)
@@ -203,7 +207,8 @@ func (s *Socket) Cipher() string {
 	return ""
 }
 
-// Getpeercert returns the certificate of the peer, or nil if it has none or before the handshake is done. It mirrors SSLSocket.getpeercert.
+// Getpeercert returns the certificate of the peer, or nil if it has none or before the handshake is done. It mirrors
+// SSLSocket.getpeercert.
 func (s *Socket) Getpeercert() *x509.Certificate {
 	if certs := s.ConnectionState().PeerCertificates; len(certs) > 0 {
 		return certs[0]

@@ -21,11 +21,11 @@ const (
 	writable
 )
 
-// A wire is what crypto/tls has for a connection. It never waits: where it would have to, Read returns errNotNow, after which crypto/tls goes
-// on later as if nothing had been. Write takes everything, and flush sends it, if it can be sent.
+// A wire is what crypto/tls has for a connection. It never waits: where it would have to, Read returns errNotNow, after which
+// crypto/tls goes on later as if nothing had been. Write takes everything, and flush sends it, if it can be sent.
 //
-// Read never returns more than what belongs to one record, which the first bytes of the record tell, so that crypto/tls, which reads as much
-// as it can get, does not take the next one away from selectors.
+// Read never returns more than what belongs to one record, which the first bytes of the record tell, so that crypto/tls, which
+// reads as much as it can get, does not take the next one away from selectors.
 //
 // Write has no error, whatever flush has: crypto/tls would not take the new key when it cannot answer that it does.
 type wire struct {
@@ -136,8 +136,8 @@ func (w *wire) flush() (left int, err error) {
 	return 0, w.err
 }
 
-// SetWriteDeadline is called by crypto/tls for close_notify, before and after which it sets one. After the latter, which has passed, it may
-// still write answers, but the peer does not expect them, perhaps not even TLS.
+// SetWriteDeadline is called by crypto/tls for close_notify, before and after which it sets one. After the latter, which has
+// passed, it may still write answers, but the peer does not expect them, perhaps not even TLS.
 func (w *wire) SetWriteDeadline(deadline time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
