@@ -164,9 +164,10 @@ func (s *Socket) end() {
 // that of the peer. After that, the error of the operations of this Socket is os.ErrClosed, and Close closes the socket. It
 // mirrors SSLSocket.unwrap.
 //
-// The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and it has to go on; with ErrWantRead, close_notify has
-// been sent, and Recv still receives what the peer sends. It is ErrEOF if the connection ends without close_notify, and an *Error
-// if the peer has sent something else before, which can be received, so that Unwrap can be called again.
+// The error is ErrWantRead or ErrWantWrite if the socket is non-blocking and it has to go on; with ErrWantRead after the
+// handshake, close_notify has been sent, and Recv still receives what the peer sends. It is ErrEOF if the connection ends without
+// close_notify, and an *Error if the peer has sent something else before, which can be received, so that Unwrap can be called
+// again.
 func (s *Socket) Unwrap() (*socket.Socket, error) {
 	deadline := s.deadline()
 	if err := s.conn.take(s.conn.sending, notifyOp, deadline); err != nil {
