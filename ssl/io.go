@@ -281,9 +281,8 @@ func (s *Socket) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Send sends p and returns how many bytes that were. A blocking socket waits until all of p is sent. One that is non-blocking or
-// has a timeout sends 16 KiB at most, in one record or, at first, in some smaller ones. There are no flags. It mirrors
-// SSLSocket.send.
+// Send sends p and returns how many bytes that were. It waits until all of p is sent, with a timeout too. A non-blocking socket
+// sends 16 KiB at most, in one record or, at first, in some smaller ones. There are no flags. It mirrors SSLSocket.send.
 //
 // The error is like that of DoHandshake. After ErrWantWrite, the next Send has to be given the same data, as in Python, or more
 // that begins with it: a part of it may be on its way. If less is given, the error is os.ErrInvalid.
@@ -291,7 +290,7 @@ func (s *Socket) Send(p []byte, flags ...int) (n int, err error) {
 	if union(flags) != 0 {
 		return 0, notAllowed("ssl.send")
 	}
-	return s.send(p, s.Gettimeout() == pyselect.Forever)
+	return s.send(p, s.Gettimeout() != 0)
 }
 
 // Sendall sends all of p, and waits as often as that needs; the timeout is for all of it, unlike in Python. If there is an error,

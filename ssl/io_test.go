@@ -210,6 +210,25 @@ func TestSendAll(t *testing.T) {
 	})
 }
 
+// A Send that has a timeout sends all, as Python's does, and not one record.
+func TestSendAllWithTimeout(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		client, server := connect(t, clientConfig, serverConfig)
+		check(t, client.Settimeout(testkit.Patience))
+		block(server)
+		data := make([]byte, 3<<20)
+		call := testkit.Go(t, func() {
+			if n, err := client.Send(data); n != len(data) || err != nil {
+				t.Errorf("sent %d bytes, %v", n, err)
+				client.Close()
+			}
+		})
+		_, err := io.CopyN(io.Discard, server, int64(len(data)))
+		check(t, err)
+		call.Wait()
+	})
+}
+
 // The timeout of Sendall is for all of it, also if the peer receives a bit now and then.
 func TestSendallTimeout(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
