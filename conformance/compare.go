@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -122,7 +123,7 @@ type comparison struct {
 
 func (r *runner) compare(s suite) (*comparison, error) {
 	c := &comparison{}
-	names := []string{s.tests}
+	names := strings.Fields(s.tests)
 	for _, test := range slices.Sorted(maps.Keys(leftOut[s.name])) {
 		names = append(names, "-"+test)
 		c.notes = append(c.notes, fmt.Sprintf("%s is left out: %s", test, leftOut[s.name][test]))

@@ -22,7 +22,26 @@ var expected = map[string]map[string]string{
 		"test.test_selectors.PollSelectorTestCase.test_modify_unregister":    mocked,
 		"test.test_selectors.EpollSelectorTestCase.test_modify_unregister":   mocked,
 	},
+	"test_ssl": {
+		"test.test_ssl.BasicSocketTests.test_ssl_types":                "wants the classes of _ssl to be written in C",
+		"test.test_ssl.SimpleBackgroundTests.test_get_ca_certs_capath": "wants OpenSSL to have loaded an authority to verify a server",
+		"test.test_ssl.ThreadedTests.test_alpn_protocols": "a server of crypto/tls refuses a client that has other protocols only, as " +
+			"RFC 7301 demands: CPython's goes on without one",
+		"test.test_ssl.ThreadedTests.test_crl_check":            "crypto/tls looks at no revocation lists",
+		"test.test_ssl.ThreadedTests.test_dh_params":            "there is no finite-field Diffie-Hellman in crypto/tls",
+		"test.test_ssl.ThreadedTests.test_session":              sessions,
+		"test.test_ssl.ThreadedTests.test_session_handling":     sessions,
+		"test.test_ssl.ThreadedTests.test_shared_ciphers":       "there is no list of the ciphers that both sides have in crypto/tls",
+		"test.test_ssl.ThreadedTests.test_sni_callback_alert":   alerts,
+		"test.test_ssl.ThreadedTests.test_sni_callback_raising": alerts,
+		"test.test_ssl.ThreadedTests.test_tls_unique_channel_binding": "the binding tls-unique is not defined for TLS 1.3, and crypto/tls has " +
+			"none: OpenSSL has one of its own",
+	},
 }
+
+const sessions = "has sessions as objects, which crypto/tls keeps to itself"
+
+const alerts = "chooses the alert: crypto/tls sends internal_error for every error of GetConfigForClient"
 
 const mocked = "replaces the poll object inside of CPython's class by a mock, and there is none here; " +
 	"the same is tested in Go, as TestModifyRefusedByKernel"
@@ -45,6 +64,20 @@ var leftOut = map[string]map[string]string{
 		"test.test_socket.TIPCThreadableTest":   families,
 		"test.test_socket.BasicBluetoothTest":   families,
 	},
+	"test_ssl": {
+		"test.test_ssl.ContextTests":     noSockets,
+		"test.test_ssl.MemoryBIOTests":   noSockets,
+		"test.test_ssl.SSLObjectTests":   noSockets,
+		"test.test_ssl.TestEnumerations": noSockets,
+		"test.test_ssl.TestSSLDebug":     "logs what OpenSSL does: its keys and its messages",
+		"test.test_ssl.NetworkedTests":   "connects to hosts of the internet",
+		"test.test_ssl.TestPostHandshakeAuth": "there is no authentication after the handshake in crypto/tls, and the rest reads OpenSSL's " +
+			"chain of certificates",
+		"test.test_ssl.ThreadedTests.test_wrong_cert_tls13": "takes no reset for an answer, and there is one if the server has closed the " +
+			"connection before the client writes; newer versions of the test take it",
+	},
 }
+
+const noSockets = "has no sockets, and what it tests is CPython's here too"
 
 const families = "the stand-in for _socket does not write addresses of this family"

@@ -1,5 +1,5 @@
-// Conformance runs CPython's own tests, unchanged, on pyselect: its modules select, selectors and _socket are replaced by three that
-// call Go, and each test has to end as it does on plain CPython. The exit status is 1 if one does not and is not expected to
+// Conformance runs CPython's own tests, unchanged, on pyselect: its modules select, selectors, _socket and _ssl are replaced by four
+// that call Go, and each test has to end as it does on plain CPython. The exit status is 1 if one does not and is not expected to
 // differ.
 //
 //	cd conformance && go run .
@@ -21,7 +21,7 @@ import (
 type suite struct {
 	name  string
 	mode  string   // what is replaced, see python/run.py
-	tests string   // a Python module or package
+	tests string   // Python modules or packages, with spaces between them
 	calls []string // what has to be called in Go
 }
 
@@ -37,7 +37,14 @@ var suites = []suite{
 	{"test_subprocess", "selectors", "test.test_subprocess", []string{"PollSelector.Register", "PollSelector.Unregister",
 		"PollSelector.Select", "SelectSelector.Register", "SelectSelector.Unregister", "SelectSelector.Select"}},
 	{"test_socket", "socket", "test.test_socket", socketCalls},
+	{"test_ssl", "ssl", "test.test_ssl", append(tlsCalls, "ssl.Socket.Cipher", "ssl.Socket.Getpeercert", "ssl.Socket.Pending",
+		"ssl.Socket.SelectedAlpnProtocol", "ssl.Socket.Sendfile", "ssl.Socket.Version", "tls.Config.GetConfigForClient")},
+	{"test_ftplib, test_httplib, test_imaplib, test_poplib, test_urllib2_localnet", "ssl",
+		"test.test_ftplib test.test_httplib test.test_imaplib test.test_poplib test.test_urllib2_localnet", tlsCalls},
 	{"test_asyncio", "selectors", "test.test_asyncio", selectorCalls("Select", "Poll", "Epoll", "Default")},
+	{"test_asyncio, TLS with peers in Go", "ssl",
+		"test.test_asyncio.test_ssl test.test_asyncio.test_sslproto test.test_asyncio.test_streams test.test_asyncio.test_sendfile",
+		append(tlsCalls, "Socket.Accept", "Socket.Recv", "Socket.Send", "DefaultSelector.Select")},
 }
 
 var (
@@ -51,6 +58,9 @@ var socketCalls = []string{"socket.New", "socket.Adopt", "socket.Socketpair", "S
 	"Socket.Gettimeout", "Socket.Listen", "Socket.Recv", "Socket.Recvfrom", "Socket.Recvmsg", "Socket.Send",
 	"Socket.Sendall", "Socket.Sendfile", "Socket.Sendmsg", "Socket.Sendto", "Socket.Setsockopt",
 	"Socket.Settimeout", "Socket.Shutdown"}
+
+var tlsCalls = []string{"ssl.Client", "ssl.Server", "ssl.Socket.Close", "ssl.Socket.DoHandshake", "ssl.Socket.Recv", "ssl.Socket.Send",
+	"ssl.Socket.Sendall", "ssl.Socket.Unwrap"}
 
 func selectorCalls(kinds ...string) []string {
 	var calls []string

@@ -51,6 +51,14 @@ typedef struct {
 // Calls obj.fileno() and returns 0, or 1 if that has raised an exception.
 typedef int (*fileno_function)(uintptr_t obj, int64_t *fd);
 
+// What the sni_callback of a Python object has answered: an alert, or zero and the context to go on with, or none.
+typedef struct {
+	int alert;
+	uintptr_t context;
+} sni_reply;
+
+typedef void (*sni_function)(uintptr_t obj, const char *name, sni_reply *reply);
+
 // An address of a socket: host:port, a path or, with its family, the kernel's bytes.
 typedef struct {
 	int kind;

@@ -188,7 +188,14 @@ func SocketSendmsg(
 //
 //export SocketSendfile
 func SocketSendfile(h C.uintptr_t, fd C.int, offset, size C.int64_t, f *C.failure) C.int64_t {
-	s := sock(h, "Sendfile")
+	return sendfile(sock(h, "Sendfile"), fd, offset, size, f)
+}
+
+type sendfiler interface {
+	Sendfile(file *os.File, offset, count int64) (sent int64, err error)
+}
+
+func sendfile(s sendfiler, fd C.int, offset, size C.int64_t, f *C.failure) C.int64_t {
 	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		fail(f, err)

@@ -84,7 +84,10 @@ def function(name, *argtypes, restype=None):
 
 
 # Kinds of a Failure.
-(RAISED, NOT_WAITABLE, INVALID, CLOSED, NOT_REGISTERED, REGISTERED, CONCURRENT_POLL, TIMED_OUT, RESOLVER, OTHER) = range(1, 11)
+(
+    RAISED, NOT_WAITABLE, INVALID, CLOSED, NOT_REGISTERED, REGISTERED, CONCURRENT_POLL, TIMED_OUT, RESOLVER,
+    WANT_READ, WANT_WRITE, EOF, CERTIFICATE, ALERT, TLS, OTHER,
+) = range(1, 17)
 
 
 class ClosedError(ValueError):
@@ -100,14 +103,15 @@ EXCEPTIONS = {
     CONCURRENT_POLL: RuntimeError,
     TIMED_OUT: TimeoutError,
 }
+numbered = {OTHER: OSError}  # functions of the number and the text, to which modules add theirs
 
 
 def exception(failure):
     text = failure.text.decode(errors="replace")
     if failure.kind == RAISED:
         return _raised.__dict__.pop("exception")
-    if failure.kind == OTHER:
-        return OSError(failure.errno, text)
+    if failure.kind in numbered:
+        return numbered[failure.kind](failure.errno, text)
     return EXCEPTIONS[failure.kind](text)
 
 
@@ -171,6 +175,7 @@ class Handle:
     def __del__(self):
         if hasattr(self, "_as_parameter_") and not _in_child:
             lib.Release(self)
+            del self._as_parameter_  # others of a cycle may use the object yet
 
 
 lib.Release.argtypes = [c_size_t]

@@ -18,7 +18,7 @@ from binding import FOREVER, Handle, function, in_main_thread, nanoseconds, take
 from _socket import *  # which leaves out names with an underscore
 
 CAPI = cpython.CAPI
-binding.EXCEPTIONS[binding.RESOLVER] = gaierror
+binding.numbered[binding.RESOLVER] = lambda number, text: gaierror(text)
 
 NONE, INET, UNIX, RAW = range(4)  # kinds of an Address
 
@@ -307,7 +307,8 @@ class socket(Handle):
         return _fileno(self) if hasattr(self, "_as_parameter_") else -1
 
     def close(self):
-        _close(self)
+        if hasattr(self, "_as_parameter_"):
+            _close(self)
 
     def detach(self):
         fd = self.fileno()
@@ -464,28 +465,40 @@ def socketpair(family=AF_UNIX, type=SOCK_STREAM, proto=0, /):
     return tuple(pair)
 
 
+class NoFile(Exception):
+    """The file has no descriptor."""
+
+
+def send_file(sock, send, file, offset, count):
+    """What sendfile of an object of CPython's socket.py does, by calls of send(fileno, offset, count)."""
+    sock._check_sendfile_params(file, offset, count)
+    try:
+        fileno = file.fileno()
+        os.fstat(fileno)
+    except (AttributeError, OSError) as e:
+        raise NoFile(e)
+    if sock.gettimeout() == 0:
+        raise ValueError("non-blocking sockets are not supported")
+    sent = 0
+    try:
+        while count is None or sent < count:
+            n = send(fileno, offset + sent, -1 if count is None else count - sent)
+            if n == 0:
+                break
+            sent += n
+        return sent
+    finally:
+        if sent > 0 and hasattr(file, "seek"):
+            file.seek(offset + sent)
+
+
 def adapt(module):
     """Let CPython's socket.py use sendfile of Go."""
 
     def sendfile(self, file, offset=0, count=None):
-        self._check_sendfile_params(file, offset, count)
         try:
-            fileno = file.fileno()
-            os.fstat(fileno)
-        except (AttributeError, OSError) as e:
+            return send_file(self, lambda *args: _sendfile(self, *args), file, offset, count)
+        except NoFile as e:
             raise module._GiveupOnSendfile(e)
-        if self.gettimeout() == 0:
-            raise ValueError("non-blocking sockets are not supported")
-        sent = 0
-        try:
-            while count is None or sent < count:
-                n = _sendfile(self, fileno, offset + sent, -1 if count is None else count - sent)
-                if n == 0:
-                    break
-                sent += n
-            return sent
-        finally:
-            if sent > 0 and hasattr(file, "seek"):
-                file.seek(offset + sent)
 
     module.socket._sendfile_use_sendfile = sendfile

@@ -4,9 +4,9 @@ usage: run.py MODE RESULTS TEST...
 
 A TEST that begins with "-" is left out of the others.
 
-MODE says what to import as select, selectors and _socket: "cpython" is what belongs to Python, "select" the Go library as select
-and CPython's selectors on top of it, "selectors" the Go library as both, "socket" the Go library as all three, with CPython's socket.py
-on top of it. RESULTS is a file, of one JSON object per line.
+MODE says what to import as select, selectors, _socket and _ssl: "cpython" is what belongs to Python, "select" the Go library as select
+and CPython's selectors on top of it, "selectors" the Go library as both, "socket" the Go library as the first three, with CPython's
+socket.py on top of it, "ssl" the Go library as all four. RESULTS is a file, of one JSON object per line.
 """
 
 import importlib
@@ -21,9 +21,12 @@ def stand_in(mode):
     sys.modules["select"] = importlib.import_module("pyselect_select")
     if mode != "select":
         sys.modules["selectors"] = importlib.import_module("pyselect_selectors")
-    if mode == "socket":
+    if mode in ("socket", "ssl"):
         sys.modules["_socket"] = pyselect_socket = importlib.import_module("pyselect_socket")
         pyselect_socket.adapt(importlib.import_module("socket"))
+    if mode == "ssl":
+        sys.modules["_ssl"] = pyselect_ssl = importlib.import_module("pyselect_ssl")
+        pyselect_ssl.adapt(importlib.import_module("ssl"))
 
     import select
     import selectors
