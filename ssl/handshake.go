@@ -19,6 +19,8 @@ type handshake struct {
 	begun   bool
 	running atomic.Bool   // the goroutine is there
 	done    atomic.Bool   // and flushed, without an error
+	waiters sync.RWMutex  // those who wait for it read
+	settled atomic.Bool   // it is done, and nobody waits any more
 	paused  chan struct{} // the goroutine has no more to read
 	resume  chan error    // it is to go on, or to end with an error
 	ended   chan struct{} // closed when it has ended

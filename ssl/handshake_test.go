@@ -91,6 +91,26 @@ func TestFirstUseFromManyGoroutines(t *testing.T) {
 	})
 }
 
+// The same when they come while the handshake ends.
+func TestFirstUseBesideTheHandshake(t *testing.T) {
+	clientConfig, serverConfig := configs(tls.VersionTLS13)
+	for range 300 {
+		client, server := pair(t, clientConfig, serverConfig)
+		block(client, server)
+		calls := []*testkit.Call{
+			testkit.Go(t, func() { wantRecv(t, server, "spam"); send(t, server, "eggs") }),
+			testkit.Go(t, func() { wantRecv(t, client, "eggs") }),
+		}
+		for range 4 {
+			calls = append(calls, testkit.Go(t, func() { check(t, client.DoHandshake()) }))
+		}
+		calls = append(calls, testkit.Go(t, func() { send(t, client, "spam") }))
+		for _, call := range calls {
+			call.Wait()
+		}
+	}
+}
+
 func TestConcurrentUse(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
 		for round := range 12 {

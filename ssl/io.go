@@ -54,16 +54,25 @@ var errUnwrapped = fmt.Errorf("the connection is unwrapped: %w", os.ErrClosed)
 // deadline returns when an operation that begins now has to end.
 func (s *Socket) deadline() sys.Deadline { return sys.After(s.Gettimeout()) }
 
-// do performs an operation, after the handshake. Who waits for the handshake waits for nothing else, so that the others that need
-// it can go on when it is done.
+// do performs an operation, after the handshake. Nobody waits for anything else as long as some wait for the handshake, whom it
+// would keep in the queue for the socket.
 func (s *Socket) do(o *operation, p []byte, deadline sys.Deadline) (n int, err error) {
 	if s.conn.unwrapped.Load() {
 		return 0, o.failed(errUnwrapped)
 	}
-	if !s.conn.handshake.done.Load() {
-		if _, err := s.perform(o, (*conn).shake, nil, deadline); err != nil {
+	h := &s.conn.handshake
+	if !h.done.Load() {
+		h.waiters.RLock()
+		_, err := s.perform(o, (*conn).shake, nil, deadline)
+		h.waiters.RUnlock()
+		if err != nil {
 			return 0, err
 		}
+	}
+	if deadline != sys.Now && !h.settled.Load() {
+		h.waiters.Lock()
+		h.settled.Store(true)
+		h.waiters.Unlock()
 	}
 	return s.perform(o, o.attempt, p, deadline)
 }
