@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
@@ -67,6 +66,7 @@ func FuzzConcurrent(f *testing.F) {
 				t.Error(err)
 			}
 		}
+		waits := testkit.Waits(-20) // more than others, as they are what meets here
 		// do takes a step off the program, and returns what it does.
 		do := func(p *testkit.Program) func() {
 			switch byte(p.Next(int(steps))) {
@@ -98,10 +98,12 @@ func FuzzConcurrent(f *testing.F) {
 				buf := make([]selectors.Ready, 1+p.Next(3))
 				return func() { _, err := sel.SelectInto(buf, 0); allow(err, errBadFd) }
 			case wait:
-				return func() { _, err := sel.Select(50 * time.Microsecond); allow(err, errBadFd) }
+				timeout := waits.Timeout()
+				return func() { _, err := sel.Select(timeout); allow(err, errBadFd) }
 			case waitContext:
+				timeout := waits.Timeout()
 				return func() {
-					ctx, cancel := context.WithTimeout(context.Background(), 50*time.Microsecond)
+					ctx, cancel := context.WithTimeout(context.Background(), timeout)
 					defer cancel()
 					_, err := sel.SelectContext(ctx)
 					allow(err, errBadFd, context.DeadlineExceeded)

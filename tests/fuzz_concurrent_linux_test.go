@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,6 +49,7 @@ func FuzzConcurrent(f *testing.F) {
 		var mu sync.Mutex // of world
 		var registered [testkit.Slots]atomic.Int32
 		var closed atomic.Bool
+		waits := testkit.Waits(-20) // more than others, as they are what meets here
 		allow := func(err error, allowed ...error) {
 			if errors.Is(err, os.ErrClosed) && closed.Load() {
 				return
@@ -84,7 +84,8 @@ func FuzzConcurrent(f *testing.F) {
 				buf := make([]pyselect.EpollEvent, 1+p.Next(3))
 				return func() { _, err := epoll.PollInto(buf, 0); allow(err) }
 			case wait:
-				return func() { _, err := epoll.Poll(50*time.Microsecond, -1); allow(err) }
+				timeout := waits.Timeout()
+				return func() { _, err := epoll.Poll(timeout, -1); allow(err) }
 			case change:
 				step := writeTo + byte(p.Next(int(testkit.Steps-writeTo)))
 				slot := p.Next(4)
