@@ -1,0 +1,171 @@
+// Mutate proves that the tests notice defects. It puts one deliberate defect after another into the code, by way of an overlay, so that
+// no file changes, and runs the tests that have to fail then. The exit status is 1 if they pass. The defects are in defects.txt; most of
+// them are in what runs on Linux. Run it anywhere in the repository:
+//
+//	go run ./proof/mutate
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// timeout is how long tests may take that notice a defect by waiting in vain.
+const timeout = 30 * time.Second
+
+func main() {
+	log.SetFlags(0)
+	pattern := flag.String("run", "", "only defects whose file or name matches `REGEXP`")
+	sample := flag.Int("sample", 1, "only every `N`th defect: others each day, all in N days")
+	parallel := flag.Int("parallel", 1, "put `N` defects to the test at a time")
+	flag.Parse()
+	wanted, err := regexp.Compile(*pattern)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if flag.NArg() > 0 || *sample < 1 || *parallel < 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	all, err := defects(list)
+	if err != nil {
+		log.Fatal(err)
+	}
+	day := int(time.Now().Unix() / (24 * 60 * 60))
+	var some []defect
+	for i, d := range all {
+		if wanted.MatchString(d.file+": "+d.name) && (i+day)%*sample == 0 {
+			some = append(some, d)
+		}
+	}
+	noticed, err := prove(some, *parallel)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%d of %d noticed\n", noticed, len(some))
+	if noticed < len(some) {
+		os.Exit(1)
+	}
+}
+
+// prove puts defects to the test, and returns how many of them are noticed.
+func prove(some []defect, parallel int) (noticed int, err error) {
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return 0, fmt.Errorf("go list: %w", err)
+	}
+	root := string(bytes.TrimSpace(module))
+	if err := pass(root, some); err != nil {
+		return 0, err
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	turns := make(chan struct{}, parallel)
+	for _, d := range some {
+		turns <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-turns }()
+			begin := time.Now()
+			failure, failed := d.notice(root)
+			mu.Lock()
+			defer mu.Unlock()
+			verdict := "NOT NOTICED"
+			switch {
+			case failed != nil:
+				verdict, err = "ERROR", errors.Join(err, failed)
+			case failure != "":
+				verdict = failure
+				noticed++
+			}
+			fmt.Printf("%3.0f s  %s: %s: %s\n", time.Since(begin).Seconds(), d.file, d.name, verdict)
+		})
+	}
+	wg.Wait()
+	return noticed, err
+}
+
+// pass runs the tests without a defect.
+func pass(root string, some []defect) error {
+	runs := make(map[string][]string)
+	for _, d := range some {
+		runs[d.pkg] = append(runs[d.pkg], d.run)
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(runs)) {
+		// Not -count=1: what has passed before need not run again.
+		if output, ok := goTest(root, pkg, "-run", strings.Join(slices.Compact(slices.Sorted(slices.Values(runs[pkg]))), "|")); !ok {
+			return fmt.Errorf("without a defect:\n%s", output)
+		}
+	}
+	return nil
+}
+
+// notice returns which test fails with the defect first, or "" if all pass.
+func (d defect) notice(root string) (failure string, err error) {
+	text, err := d.apply(root)
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "mutate")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, d.file): changed}})
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.WriteFile(changed, []byte(text), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
+		return "", err
+	}
+	output, ok := goTest(root, "-overlay", overlay, "-count=1", "-vet=off", "-failfast", "-timeout", timeout.String(), d.pkg, "-run", d.run)
+	switch {
+	case ok && strings.Contains(output, "no tests to run"):
+		return "", fmt.Errorf("%s: no test of %s matches %s", d.name, d.pkg, d.run)
+	case ok:
+		return "", nil
+	case broken.MatchString(output):
+		return "", fmt.Errorf("%s:\n%s", d.name, output)
+	}
+	return firstFailure(output), nil
+}
+
+// broken finds that there is something else wrong than what tests notice.
+var broken = regexp.MustCompile(`(?m)^FAIL\t.* \[(build|setup) failed\]$`)
+
+var (
+	failed  = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+	running = regexp.MustCompile(`running tests:\s+(\w+)`)
+	fatal   = regexp.MustCompile(`(?m)^(?:panic|fatal error): .*`)
+)
+
+// firstFailure returns what is wrong by the output of go test.
+func firstFailure(output string) string {
+	if m := running.FindStringSubmatch(output); m != nil {
+		return m[1] + " waits in vain"
+	}
+	if m := failed.FindStringSubmatch(output); m != nil {
+		return m[1]
+	}
+	return fatal.FindString(output)
+}
+
+func goTest(root string, args ...string) (output string, ok bool) {
+	cmd := exec.Command("go", append([]string{"test"}, args...)...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
