@@ -147,6 +147,55 @@ func TestEventCallsTickets(t *testing.T) {
 	}
 }
 
+// Who has been called, and leaves later, has nothing to do with the next who waits for the descriptor.
+func TestLeaveAfterCall(t *testing.T) {
+	for _, g := range gatherings {
+		t.Run(g.name, func(t *testing.T) {
+			testkit.NoLeaks(t)
+			r, w := testkit.Pipe(t)
+			other, kick := testkit.Pipe(t)
+			first, second, third := wait.NewTicket(), wait.NewTicket(), wait.NewTicket()
+			g.join(first, r)
+			testkit.Write(t, w, "x")
+			called(t, first)
+			testkit.Drain(t, r)
+			g.join(second, r)
+			g.leave(first)
+			g.join(third, other)
+			testkit.Write(t, kick, "x")
+			called(t, third)
+			quiet(t, g.size, second)
+			testkit.Write(t, w, "x")
+			called(t, second)
+			g.leave(second)
+			g.leave(third)
+			empty(t, g.size)
+		})
+	}
+}
+
+// When leave returns, nobody asks for the descriptor any more: its file is closed with it.
+func TestCrowdLeaves(t *testing.T) {
+	testkit.NoLeaks(t)
+	idle, _ := testkit.Pipe(t)
+	stays := wait.NewTicket()
+	wait.TheCrowd.Join(stays, idle)
+	for range 100 {
+		r, w := testkit.Pipe(t)
+		ticket := wait.NewTicket()
+		wait.TheCrowd.Join(ticket, r)
+		asleep(t, "(*crowd).run")
+		wait.TheCrowd.Leave(ticket)
+		testkit.Close(t, r)
+		if _, err := unix.Write(w, []byte("x")); err != unix.EPIPE {
+			t.Fatalf("after close, the pipe has a reader: %v", err)
+		}
+		testkit.Close(t, w)
+	}
+	wait.TheCrowd.Leave(stays)
+	empty(t, wait.TheCrowd.Size)
+}
+
 // Tickets come and go, so that the goroutine that waits for all ends and begins again and again.
 func TestTicketsComeAndGo(t *testing.T) {
 	for _, g := range gatherings {

@@ -33,6 +33,7 @@ type fake struct {
 	strangers                  int           // reports that are not for the caller
 	taken                      func()        // if not nil, what a report calls
 	slept                      chan int      // what Sleep finds
+	deadline                   sys.Deadline  // that of the last Sleep
 	wakes                      chan struct{} // what Wake has sent
 	woken, rise                chan struct{} // if not nil, Sleep sends the one when it is woken, and ends with the other
 
@@ -91,6 +92,7 @@ func (f *fake) Wake() {
 
 func (f *fake) Sleep(deadline sys.Deadline) (int, error) {
 	f.note("sleep")
+	f.deadline = deadline
 	timer := time.NewTimer(deadline.Left())
 	defer timer.Stop()
 	select {
@@ -306,6 +308,19 @@ func TestContextEndsWait(t *testing.T) {
 	f.ready, f.LookFirst, f.strangers = 1, true, 1
 	f.start(t, ctx, forever, context.Canceled).Wait()
 	f.logged(t, "look, 1 of false")
+}
+
+// After an event that is not for the caller, a wait goes on for the rest of its time.
+func TestStrangersDoNotExtendTimeout(t *testing.T) {
+	f := newFake()
+	var deadlines []sys.Deadline
+	f.strangers, f.taken = 1, func() { deadlines = append(deadlines, f.deadline) }
+	f.slept <- 1
+	f.slept <- 1
+	testkit.Check(t, f.wait(background, time.Hour))
+	if len(deadlines) != 2 || deadlines[0] != deadlines[1] {
+		t.Errorf("the deadlines are %v, want the same one twice", deadlines)
+	}
 }
 
 // The next in the queue gets what the first had no room for.
