@@ -127,6 +127,12 @@ func TestGhostBeforeOthers(t *testing.T) {
 		register(t, sel, a, write, nil)
 		register(t, sel, b, write, nil)
 		selects(t, sel, 0, a, write, b, write)
+
+		ghost(t, sel)
+		buf := make([]selectors.Ready, 1)
+		if n, err := sel.SelectInto(buf, atOnce(sel)); n != 1 || err != nil {
+			t.Errorf("SelectInto returned %d keys, %v, want one", n, err)
+		}
 	})
 }
 

@@ -314,6 +314,14 @@ func TestModify(t *testing.T) {
 			t.Errorf("after a Modify that failed, Key returned %v, %v", key, err)
 		}
 		selects(t, sel, 0, a, write)
+		for _, step := range []struct {
+			events selectors.Event
+			wants  []any
+		}{{read | write, []any{a, write}}, {read, nil}} {
+			_, err = sel.Modify(a, step.events, nil)
+			check(t, err)
+			selects(t, sel, 0, step.wants...)
+		}
 		unregister(t, sel, a)
 		_, err = sel.Modify(a, read, nil)
 		wantError(t, err, selectors.ErrNotRegistered, "selectors.modify", fmt.Sprint("fd ", a))
@@ -626,6 +634,15 @@ func TestFileno(t *testing.T) {
 		selects(t, outer, 0)
 		testkit.Write(t, w, "x")
 		selects(t, outer, pyselect.Forever, key.Fd, read)
+
+		_, err = sel.Modify(r, read|write, nil)
+		check(t, err)
+		selects(t, sel, pyselect.Forever, r, read)
+		fd, err := inner.Fileno()
+		check(t, err)
+		if fd != key.Fd {
+			t.Errorf("Fileno has changed from %d to %d", key.Fd, fd)
+		}
 	})
 }
 
