@@ -107,6 +107,28 @@ func TestPathsThatAreNone(t *testing.T) {
 	}
 }
 
+// A path is taken as a whole, or not at all.
+func TestLongestPath(t *testing.T) {
+	testkit.NotOn(t, "windows", "datagrams of Unix sockets")
+	testkit.NoLeaks(t)
+	t.Chdir(t.TempDir())
+	longest := 0
+	for n := 90; n < 120; n++ {
+		s, path := newSocket(t, socket.AF_UNIX, socket.SOCK_DGRAM), socket.UnixAddr(strings.Repeat("x", n))
+		if err := s.Bind(path); err != nil {
+			wantError(t, err, os.ErrInvalid, "socket.bind", fmt.Sprintf("path of %d bytes, want up to %d", n, longest))
+			continue
+		}
+		longest = n
+		if got := sockname(t, s); got != path {
+			t.Errorf("the address is %q, want %q", got, path)
+		}
+	}
+	if longest < 103 || longest >= 119 {
+		t.Errorf("the longest path has %d bytes", longest)
+	}
+}
+
 func TestAbstractAddress(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has an abstract namespace")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,36 @@ func TestConnectCannotAsk(t *testing.T) {
 	testkit.Fault{Call: unix.SYS_PPOLL, Errno: unix.ENOSYS}.Run(t, func() {
 		wantError(t, s.Connect(addr), unix.ENOSYS, "socket.connect")
 	})
+}
+
+// The kernel says EAGAIN for urgent data that it has heard of, and that has not come.
+func TestUrgentDataOnItsWay(t *testing.T) {
+	testkit.NoLeaks(t)
+	client, _ := networks[0].connect(t)
+	testkit.Fault{Call: unix.SYS_RECVFROM, Errno: unix.EAGAIN}.Run(t, func() {
+		_, err := client.Recv(make([]byte, 1), socket.MSG_OOB)
+		wantError(t, err, socket.ErrWouldBlock, "socket.recv")
+	})
+}
+
+// A call of a descriptor that somebody else has made blocking is interrupted if it has a timeout of the kernel's, whatever SA_RESTART says.
+func TestSignalsInterruptNoBlockedCall(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	limit(t, a, socket.SO_RCVTIMEO, time.Hour)
+	makeBlocking(t, fileno(t, a))
+	id := make(chan int)
+	call := testkit.Go(t, func() {
+		id <- unix.Gettid()
+		wantRecv(t, a, "spam")
+	})
+	thread := <-id
+	for range 10 {
+		call.Blocked()
+		check(t, unix.Tgkill(unix.Getpid(), thread, unix.SIGURG))
+	}
+	send(t, b, "spam")
+	call.Wait()
 }
 
 // A sandbox may refuse sendfile(2). Sendfile sends all the same.

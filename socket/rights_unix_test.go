@@ -76,6 +76,43 @@ func TestRightsTruncated(t *testing.T) {
 	}
 }
 
+// The descriptors of a message that is sent in parts come once.
+func TestRightsOfALongMessage(t *testing.T) {
+	testkit.NoLeaks(t)
+	r, w := testkit.Pipe(t)
+	a, b := pair(t)
+	items := []socket.ControlMessage{socket.Rights(r, w)}
+	if runtime.GOOS == "linux" { // other systems may take one item only
+		items = []socket.ControlMessage{socket.Rights(r), socket.Rights(w)}
+	}
+	call := testkit.Go(t, func() {
+		n, err := a.Sendmsg([][]byte{make([]byte, tooMuch)}, items, nil)
+		check(t, err)
+		if n != tooMuch {
+			t.Errorf("sent %d bytes, want %d", n, tooMuch)
+		}
+		check(t, a.Shutdown(socket.SHUT_WR))
+	}).Blocked()
+	var fds []int
+	buf := make([]byte, 1<<16)
+	for n := -1; n != 0; {
+		var ancdata []socket.ControlMessage
+		var err error
+		n, ancdata, _, _, err = b.Recvmsg([][]byte{buf}, socket.CMSG_SPACE(64))
+		check(t, err)
+		for _, m := range ancdata {
+			fds = append(fds, m.Fds()...)
+		}
+	}
+	call.Wait()
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+	if len(fds) != 2 {
+		t.Errorf("received the descriptors %d, want two", fds)
+	}
+}
+
 func TestRightsOfAClosedDescriptor(t *testing.T) {
 	testkit.NoLeaks(t)
 	a, _ := pair(t)

@@ -12,6 +12,15 @@ import (
 	"github.com/pyselect/pyselect/socket"
 )
 
+// The kernel does not say that a Unix socket is writable when its sending side is shut down.
+func TestShutdownEndsSending(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, _ := pair(t)
+	call := testkit.Go(t, func() { wantError(t, a.Sendall(make([]byte, tooMuch)), socket.ErrBrokenPipe, "socket.send") }).Blocked()
+	check(t, a.Shutdown(socket.SHUT_WR))
+	call.Wait()
+}
+
 // The runtime ends a program that writes to a broken pipe by means of package os, on descriptor 1 or 2.
 func TestSIGPIPE(t *testing.T) {
 	const child = "PYSELECT_SIGPIPE"

@@ -451,6 +451,25 @@ func TestSendall(t *testing.T) {
 	})
 }
 
+// Each datagram has its own sender, also if the last one had another.
+func TestDatagramsOfSeveralSenders(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, n network) {
+		newBound := func() *socket.Socket {
+			s := newSocket(t, n.family, socket.SOCK_DGRAM)
+			check(t, s.Bind(n.any(t)))
+			return s
+		}
+		s, senders := newBound(), []*socket.Socket{newBound(), newBound()}
+		for i := range 4 {
+			from := senders[i%2]
+			must[int](t)(from.Sendto([]byte("spam"), sockname(t, s)))
+			if _, got, err := s.Recvfrom(make([]byte, 10)); got != sockname(t, from) || err != nil {
+				t.Errorf("received from %v, %v, want %v", got, err, sockname(t, from))
+			}
+		}
+	})
+}
+
 func TestSignalsInterruptNothing(t *testing.T) {
 	testkit.NoLeaks(t)
 	testkit.Signals(t)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -190,21 +191,35 @@ func TestKernelTimeoutOfASendInTheMiddle(t *testing.T) {
 func TestKernelTimeoutIsThatOfTheWholeSend(t *testing.T) {
 	testkit.NoLeaks(t)
 	a, b := pair(t)
-	limit(t, a, socket.SO_SNDTIMEO, 20*time.Millisecond)
-	var ended atomic.Bool
-	call := testkit.Go(t, func() {
-		for !ended.Load() { // slowly, so that the Send goes on all the time
-			b.Recv(make([]byte, 1<<10), socket.MSG_DONTWAIT)
-			time.Sleep(100 * time.Microsecond)
-		}
-	})
-	const size = 1 << 26 // which takes seconds
-	n, err := a.Send(make([]byte, size))
-	ended.Store(true)
-	call.Wait()
+	limit(t, a, socket.SO_SNDTIMEO, 100*time.Millisecond)
+	const size = 1 << 26
+	var n int
+	var err error
+	readSlowly(b, func() { n, err = a.Send(make([]byte, size)) })
 	if n == 0 || n == size || err != nil {
 		t.Errorf("sent %d of %d bytes, %v", n, size, err)
 	}
+}
+
+func TestTimeoutIsThatOfTheWholeSendall(t *testing.T) {
+	testkit.NoLeaks(t)
+	a, b := pair(t)
+	check(t, a.Settimeout(100*time.Millisecond))
+	readSlowly(b, func() { wantError(t, a.Sendall(make([]byte, 1<<26)), os.ErrDeadlineExceeded, "socket.send") })
+}
+
+// readSlowly calls f and reads meanwhile, up to 64 KiB each millisecond.
+func readSlowly(s *socket.Socket, f func()) {
+	var reader sync.WaitGroup
+	var ended atomic.Bool
+	reader.Go(func() {
+		for buf := make([]byte, 1<<16); !ended.Load(); time.Sleep(time.Millisecond) {
+			s.Recv(buf, socket.MSG_DONTWAIT)
+		}
+	})
+	f()
+	ended.Store(true)
+	reader.Wait()
 }
 
 func low(t *testing.T, s *socket.Socket) {
