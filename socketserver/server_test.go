@@ -251,6 +251,25 @@ func TestShutdownAtOnce(t *testing.T) {
 	}
 }
 
+// Shutdown waits for the end of ServeForever, and so for that of the request that it handles.
+func TestShutdownWaits(t *testing.T) {
+	testkit.NoLeaks(t)
+	begun, end := make(chan struct{}), make(chan struct{})
+	server := sequentialTCP.start(t, handler(func(*handle) error {
+		close(begun)
+		<-end
+		return nil
+	}))
+	shutdown := serve(t, server)
+	c := sequentialTCP.connect(t, server)
+	<-begun
+	call := testkit.Go(t, server.Shutdown).Blocked()
+	close(end)
+	call.Wait()
+	shutdown()
+	check(t, c.Close())
+}
+
 func TestStates(t *testing.T) {
 	testkit.NoLeaks(t)
 	server := sequentialTCP.start(t, newUpper)
