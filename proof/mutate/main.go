@@ -160,7 +160,10 @@ func firstFailure(output string) string {
 	if m := failed.FindStringSubmatch(output); m != nil {
 		return m[1]
 	}
-	return fatal.FindString(output)
+	if m := fatal.FindString(output); m != "" {
+		return m
+	}
+	return "go test fails"
 }
 
 func goTest(root string, args ...string) (output string, ok bool) {
