@@ -140,10 +140,12 @@ func sleeps(t *testing.T, name string, wait func(sys.Deadline) (int, error)) {
 	for _, signals := range []bool{false, true} {
 		t.Run(fmt.Sprintf("%s, signals: %t", name, signals), func(t *testing.T) {
 			testkit.NoLeaks(t)
+			all := []time.Duration{0, 50, 999, 1000, 1001, 5000}
 			if signals {
 				testkit.Signals(t)
+				all = append(all, 200_000) // longer than the time between two signals
 			}
-			for _, usec := range []time.Duration{0, 50, 999, 1000, 1001, 5000} {
+			for _, usec := range all {
 				timeout := usec*time.Microsecond + 1
 				took := testkit.Duration(t, timeout, func() {
 					if n, err := wait(sys.After(timeout)); n != 0 || err != nil {
