@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pyselect/pyselect"
+	"github.com/pyselect/pyselect/internal/sys"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/internal/wait"
 	"github.com/pyselect/pyselect/socket"
@@ -215,6 +216,24 @@ func TestEpollLookFails(t *testing.T) {
 			testkit.WantEpoll(t, e, testkit.EpollIn(r)...)
 			testkit.Drain(t, r)
 			lateness(t, wait, time.Millisecond)
+		}
+	})
+}
+
+// What a look has found is not lost if the kernel then does not say what else there is.
+func TestEpollLookFailsInTheMiddle(t *testing.T) {
+	testkit.NoLeaks(t)
+	const all = 100
+	e := testkit.NewEpoll(t, 0)
+	for _, fd := range testkit.Eventfds(t, all, all) {
+		check(t, e.Register(fd, pyselect.EPOLLIN))
+	}
+	fault := testkit.Fault{Call: unix.SYS_EPOLL_PWAIT, Args: testkit.Args{2: all - sys.Few}, Errno: unix.ENOSYS}
+	fault.Run(t, func() {
+		events, err := e.Poll(0, -1)
+		check(t, err)
+		if len(events) != sys.Few {
+			t.Errorf("%d are ready, want %d", len(events), sys.Few)
 		}
 	})
 }
