@@ -17,6 +17,7 @@ import (
 
 	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
+	"github.com/pyselect/pyselect/internal/wait"
 )
 
 func TestEpollErrors(t *testing.T) {
@@ -619,6 +620,27 @@ func TestOutOfDescriptors(t *testing.T) {
 	check(t, e.Unregister(r))
 	_, err = e.Poll(time.Millisecond, -1)
 	check(t, err)
+}
+
+// A descriptor of the package's own that has the number of a closed one is none of the caller's.
+func TestEpollNumberOfWaker(t *testing.T) {
+	testkit.NoLeaks(t)
+	testkit.Force(t, wait.InKernel)
+	e := testkit.NewEpoll(t, 0)
+	r, w := testkit.Pipe(t)
+	lowest := min(r, w)
+	check(t, e.Register(lowest, 0))
+	testkit.Close(t, lowest)
+	_, err := e.Poll(time.Microsecond, -1)
+	check(t, err)
+	if name, err := os.Readlink(fmt.Sprint("/proc/self/fd/", lowest)); name != "anon_inode:[eventfd]" {
+		t.Fatalf("the number belongs to %q, %v", name, err)
+	}
+	wantError(t, e.Modify(lowest, 0), unix.EBADF, "epoll.modify")
+	wantError(t, e.Unregister(lowest), unix.EBADF, "epoll.unregister")
+	p := testkit.StartPoll(t, e, pyselect.Forever).Blocked()
+	check(t, e.Close())
+	p.Wait()
 }
 
 // Go's poller has the descriptor already, and refuses it for the second time.
