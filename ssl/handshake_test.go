@@ -299,6 +299,16 @@ func TestWaiterGoesOnWhereOthersStop(t *testing.T) {
 	})
 }
 
+func TestHandshakeWhenFull(t *testing.T) {
+	testkit.NoLeaks(t)
+	clientConfig, serverConfig := configs(tls.VersionTLS13)
+	client, _ := pair(t, clientConfig, serverConfig)
+	fill(t, client.Socket)
+	for range 2 {
+		wantError(t, client.DoHandshake(), ssl.ErrWantWrite, "ssl.do_handshake")
+	}
+}
+
 // A handshake that ends in the middle leaves nothing behind, wherever that is.
 func TestEndInTheHandshake(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, s *ssl.Socket){

@@ -174,6 +174,7 @@ func TestSendAll(t *testing.T) {
 	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
 		client, server := pair(t, clientConfig, serverConfig)
 		block(client, server)
+		check(t, client.Setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1<<13)) // so that the kernel takes records in parts
 		data := make([]byte, 3<<20)
 		for i := range data {
 			data[i] = byte(i * i >> 7)
