@@ -524,6 +524,22 @@ func TestEpollNestedWithoutBlocking(t *testing.T) {
 	}
 }
 
+// The kernel limits how many epolls that are in Go's poller may watch one file. More that have waited watch it nevertheless.
+func TestEpollsOfOneFileAfterWait(t *testing.T) {
+	testkit.NoLeaks(t)
+	testkit.Force(t, wait.Parked)
+	const many = 600
+	testkit.NeedFds(t, 2*many+100)
+	r := testkit.Readable(t)
+	for range many {
+		e := testkit.NewEpoll(t, 0)
+		_, err := e.Poll(time.Microsecond, -1)
+		check(t, err)
+		check(t, e.Register(r, pyselect.EPOLLIN))
+		testkit.WantEpoll(t, e, testkit.EpollIn(r)...)
+	}
+}
+
 func TestEpollFromFd(t *testing.T) {
 	testkit.NoLeaks(t)
 	for _, fd := range []int{-1, math.MinInt} {

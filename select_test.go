@@ -108,6 +108,10 @@ func TestSelectBadObjects(t *testing.T) {
 	}
 	_, _, _, err := pyselect.Select([]int{r}, []int{r, -7}, nil, 0) // has a path of its own
 	wantError(t, err, os.ErrInvalid, "wlist[1]", "-7")
+	tooLarge := math.MaxInt32
+	tooLarge++
+	_, _, _, err = pyselect.Select(nil, nil, []int{tooLarge}, 0)
+	wantError(t, err, os.ErrInvalid, "xlist[0]")
 }
 
 // As in Python, the objects are looked at before the descriptors are, whatever memory an earlier Select has left behind.
