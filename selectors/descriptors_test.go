@@ -122,16 +122,18 @@ func TestGhostAmongOthers(t *testing.T) {
 // A ghost does not take the room of a descriptor that is ready.
 func TestGhostBeforeOthers(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
-		ghost(t, sel)
-		a, b := testkit.Socketpair(t)
-		register(t, sel, a, write, nil)
-		register(t, sel, b, write, nil)
-		selects(t, sel, 0, a, write, b, write)
-
-		ghost(t, sel)
-		buf := make([]selectors.Ready, 1)
-		if n, err := sel.SelectInto(buf, atOnce(sel)); n != 1 || err != nil {
-			t.Errorf("SelectInto returned %d keys, %v, want one", n, err)
+		for room := 1; room <= 3; room++ {
+			ghost(t, sel)
+			a, b := testkit.Socketpair(t)
+			register(t, sel, a, write, nil)
+			register(t, sel, b, write, nil)
+			buf := make([]selectors.Ready, room)
+			if n, err := sel.SelectInto(buf, atOnce(sel)); n != min(room, 2) || err != nil {
+				t.Errorf("SelectInto returned %d keys, %v, want %d", n, err, min(room, 2))
+			}
+			selects(t, sel, 0, a, write, b, write)
+			unregister(t, sel, a)
+			unregister(t, sel, b)
 		}
 	})
 }

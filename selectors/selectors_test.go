@@ -351,12 +351,12 @@ func TestModifyRefusedByKernel(t *testing.T) {
 
 // An uncomparable object cannot be compared with ==.
 type uncomparable struct {
-	fd    int
-	extra any
+	fd     int
+	closed []bool
 }
 
 func (u uncomparable) Fileno() (int, error) {
-	if u.fd < 0 {
+	if u.closed[0] {
 		return 0, errGone
 	}
 	return u.fd, nil
@@ -366,7 +366,7 @@ func TestLookup(t *testing.T) {
 	each(t, func(t *testing.T, sel selectors.BaseSelector, _ kind) {
 		a, b := testkit.Socketpair(t)
 		obj := &fileobj{fd: a}
-		odd := uncomparable{b, []int{1}}
+		odd := uncomparable{b, []bool{false}}
 		key, oddKey := register(t, sel, obj, read, nil), register(t, sel, odd, read, nil)
 		want := func(key *selectors.SelectorKey, fileobjs ...any) {
 			t.Helper()
@@ -381,7 +381,7 @@ func TestLookup(t *testing.T) {
 
 		obj.closed = true
 		want(key, obj, a)
-		_, err := sel.Key(uncomparable{-1, []int{1}})
+		_, err := sel.Key(uncomparable{b, []bool{true}})
 		wantError(t, err, selectors.ErrNotRegistered)
 		wantError(t, err, errGone)
 		_, err = sel.Key(&fileobj{closed: true})
