@@ -191,7 +191,7 @@ func TestKernelTimeoutOfASendInTheMiddle(t *testing.T) {
 func TestKernelTimeoutIsThatOfTheWholeSend(t *testing.T) {
 	testkit.NoLeaks(t)
 	a, b := pair(t)
-	limit(t, a, socket.SO_SNDTIMEO, 100*time.Millisecond)
+	limit(t, a, socket.SO_SNDTIMEO, 300*time.Millisecond)
 	const size = 1 << 26
 	var n int
 	var err error
@@ -204,7 +204,7 @@ func TestKernelTimeoutIsThatOfTheWholeSend(t *testing.T) {
 func TestTimeoutIsThatOfTheWholeSendall(t *testing.T) {
 	testkit.NoLeaks(t)
 	a, b := pair(t)
-	check(t, a.Settimeout(100*time.Millisecond))
+	check(t, a.Settimeout(300*time.Millisecond))
 	readSlowly(b, func() { wantError(t, a.Sendall(make([]byte, 1<<26)), os.ErrDeadlineExceeded, "socket.send") })
 }
 
