@@ -642,11 +642,12 @@ func TestServerName(t *testing.T) {
 			c.GetConfigForClient, c.Certificates = nil, cert
 			return c, nil
 		}
+		clientConfig.ServerName = "eggs.test" // for which Client has another one
 		_, server := connect(t, clientConfig, serverConfig)
 		if state := server.ConnectionState(); name != hostname || state.ServerName != hostname {
 			t.Errorf("the names are %q and %q", name, state.ServerName)
 		}
-		if clientConfig.ServerName != "" {
+		if clientConfig.ServerName != "eggs.test" {
 			t.Error("the caller's config has changed")
 		}
 	})
