@@ -1,6 +1,6 @@
-// Mutate proves that the tests notice defects. It puts one deliberate defect after another into the code, by way of an overlay, so that
-// no file changes, and runs the tests that have to fail then. The exit status is 1 if they pass. The defects are in defects.txt; most of
-// them are in what runs on Linux. Run it anywhere in the repository:
+// Mutate proves that the tests notice defects. It puts one deliberate defect after another into the code, by way of an overlay,
+// so that no file changes, and runs the tests that have to fail then. The exit status is 1 if they pass. The defects are in
+// defects.txt; they are in what runs on Linux. Run it in the root of the repository:
 //
 //	go run ./proof/mutate
 package main
@@ -131,7 +131,8 @@ func (d defect) notice(root string) (failure string, err error) {
 	if err := errors.Join(os.WriteFile(changed, []byte(text), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		return "", err
 	}
-	output, ok := goTest(root, "-overlay", overlay, "-count=1", "-vet=off", "-failfast", "-timeout", timeout.String(), d.pkg, "-run", d.run)
+	output, ok := goTest(root, "-overlay", overlay, "-count=1", "-vet=off", "-failfast", "-timeout", timeout.String(),
+		d.pkg, "-run", d.run)
 	switch {
 	case ok && strings.Contains(output, "no tests to run"):
 		return "", fmt.Errorf("%s: no test of %s matches %s", d.name, d.pkg, d.run)
