@@ -50,7 +50,6 @@ func (c *conn) shake([]byte) (n int, w want, err error) {
 				err = h.err
 			}
 			h.done.Store(err == nil)
-			c.kick()
 			return 0, nothing, err
 		default:
 		}
