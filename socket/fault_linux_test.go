@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"bytes"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -40,6 +41,8 @@ func TestSignalsInterruptNoBlockedCall(t *testing.T) {
 	makeBlocking(t, fileno(t, a))
 	id := make(chan int)
 	call := testkit.Go(t, func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		id <- unix.Gettid()
 		wantRecv(t, a, "spam")
 	})

@@ -309,6 +309,21 @@ func TestHandshakeWhenFull(t *testing.T) {
 	}
 }
 
+// A server that has waited to read waits to write what is more than the kernel takes at once.
+func TestLongHandshake(t *testing.T) {
+	eachVersion(t, func(t *testing.T, clientConfig, serverConfig *tls.Config) {
+		cert := serverConfig.Certificates[0]
+		cert.Certificate = slices.Repeat(cert.Certificate, 200)
+		serverConfig.Certificates = []tls.Certificate{cert}
+		client, server := pair(t, clientConfig, serverConfig)
+		check(t, server.Setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1<<13))
+		block(client, server)
+		call := testkit.Go(t, func() { check(t, server.DoHandshake()) }).Blocked()
+		check(t, client.DoHandshake())
+		call.Wait()
+	})
+}
+
 // A handshake that ends in the middle leaves nothing behind, wherever that is.
 func TestEndInTheHandshake(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, s *ssl.Socket){
