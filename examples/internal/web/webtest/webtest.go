@@ -923,7 +923,7 @@ func (s Server) testManyClients(t *testing.T) {
 	testkit.NeedFds(t, fds)
 	root := site(t)
 	data := big(t, root, 64<<10)
-	server := progtest.StartWith(t, fds, "-root", root, "-listen", "127.0.0.1:0")
+	server := progtest.StartWith(t, fds, "-root", root, "-listen", "127.0.0.1:0", "-timeout", "5m")
 	addr := server.Line(t)
 	var conns [clients]Conn
 	for i := range conns {
