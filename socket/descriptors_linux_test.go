@@ -82,12 +82,12 @@ func TestWaitWithoutDescriptors(t *testing.T) {
 func TestWaitWithDescriptorsAgain(t *testing.T) {
 	testkit.NoLeaks(t)
 	a, b := pair(t)
+	fds := len(testkit.OpenFds())
 	var received *testkit.Call
 	t.Run("without", func(t *testing.T) {
 		testkit.NoMoreFds(t, 1)
 		received = testkit.Go(t, func() { wantRecv(t, a, "eggs") }).Blocked()
 	})
-	fds := len(testkit.OpenFds())
 	testkit.Eventually(t, "a descriptor of Go's poller", func() bool { return len(testkit.OpenFds()) > fds })
 	send(t, b, "eggs")
 	received.Wait()
