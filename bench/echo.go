@@ -7,16 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/pyselect/pyselect/internal/process"
 )
 
 // A server is an echo server that is compared, with the limits for ours: how many times as much of the CPU it may take with
@@ -236,7 +234,7 @@ func (b *bench) echoes(s server, loads ...load) (cost, speed float64, err error)
 		return 0, 0, err
 	}
 	begin := time.Now()
-	before, err := cpuTime(pid)
+	before, err := process.CPUTime(pid)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -244,7 +242,7 @@ func (b *bench) echoes(s server, loads ...load) (cost, speed float64, err error)
 	if err != nil {
 		return 0, 0, err
 	}
-	after, err := cpuTime(pid)
+	after, err := process.CPUTime(pid)
 	return float64(after-before) / float64(messages) / 1e3, float64(messages) / time.Since(begin).Seconds() / 1e3, err
 }
 
@@ -264,7 +262,7 @@ func (b *bench) memoryPerConn(s server, l load) (float64, error) {
 		if _, err := echoAll([]*clients{c}, 0); err != nil {
 			return 0, err
 		}
-		if resident[i], err = residentMemory(pid); err != nil {
+		if resident[i], err = process.Resident(pid); err != nil {
 			return 0, err
 		}
 	}
@@ -355,27 +353,4 @@ func echoAll(all []*clients, d time.Duration) (messages int, err error) {
 		messages += n
 	}
 	return messages, nil
-}
-
-// cpuTime returns the CPU time that all threads of a process have taken.
-func cpuTime(pid int) (time.Duration, error) {
-	const cpuclockSched = 2 // from linux/posix-timers.h, as clock_getcpuclockid does it
-	var ts unix.Timespec
-	err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &ts)
-	return time.Duration(ts.Nano()), os.NewSyscallError("clock_gettime", err)
-}
-
-var vmRSS = regexp.MustCompile(`VmRSS:\s*(\d+) kB`)
-
-// residentMemory returns the resident memory of a process in KiB.
-func residentMemory(pid int) (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	m := vmRSS.FindSubmatch(status)
-	if m == nil {
-		return 0, fmt.Errorf("process %d has no VmRSS", pid)
-	}
-	return strconv.ParseFloat(string(m[1]), 64)
 }

@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/pyselect/pyselect/internal/process"
 )
 
 const (
@@ -38,7 +38,6 @@ const (
 var (
 	aGoroutine = regexp.MustCompile(`^goroutine [1-9]`)
 	address    = regexp.MustCompile(`127\.0\.0\.1:\d+`)
-	vmRSS      = regexp.MustCompile(`VmRSS:\s*(\d+) kB`)
 )
 
 // A server is a process.
@@ -145,23 +144,20 @@ type usage struct {
 }
 
 func (s *server) usage() (u usage, err error) {
-	before, err := s.cpuTime()
+	pid := s.cmd.Process.Pid
+	before, err := process.CPUTime(pid)
 	time.Sleep(idleTime)
-	after, err2 := s.cpuTime()
+	after, err2 := process.CPUTime(pid)
 	u.busy = (after - before).Seconds() / idleTime.Seconds()
 
-	dir := fmt.Sprintf("/proc/%d/", s.cmd.Process.Pid)
-	threads, _ := filepath.Glob(dir + "task/*/children")
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, thread := range threads {
 		children, _ := os.ReadFile(thread)
 		u.children += len(strings.Fields(string(children)))
 	}
 	u.threads = len(threads)
-	status, err3 := os.ReadFile(dir + "status")
-	if m := vmRSS.FindSubmatch(status); m != nil {
-		kB, _ := strconv.ParseFloat(string(m[1]), 64)
-		u.resident = kB / 1024
-	}
+	kib, err3 := process.Resident(pid)
+	u.resident = kib / 1024
 	u.descriptors = len(s.descriptors())
 	return u, errors.Join(err, err2, err3)
 }
@@ -174,13 +170,6 @@ func (s *server) descriptors() (open []string) {
 		open = append(open, filepath.Base(link)+": "+target)
 	}
 	return open
-}
-
-func (s *server) cpuTime() (time.Duration, error) {
-	const cpuclockSched = 2 // from linux/posix-timers.h, as clock_getcpuclockid does it
-	var ts unix.Timespec
-	err := unix.ClockGettime(int32(^s.cmd.Process.Pid<<3|cpuclockSched), &ts)
-	return time.Duration(ts.Nano()), os.NewSyscallError("clock_gettime", err)
 }
 
 // settle waits until a server that nobody uses is idle, and has as many descriptors as a fresh one. It returns what it needs.
