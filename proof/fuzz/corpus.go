@@ -2,8 +2,8 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -44,20 +44,18 @@ func (t *target) keep() (kept []string, err error) {
 		return nil, err
 	}
 	for _, input := range found {
-		name := filepath.Base(input.path)
-		place := filepath.Join(dir, "testdata", "fuzz", t.name, name)
-		if err := write(place, input.text); err != nil {
+		if err := write(filepath.Join(dir, "testdata", "fuzz", t.name, input.name), input.text); err != nil {
 			return kept, err
 		}
-		more, err := reach(test, dir, "^"+t.name+"$/^"+regexp.QuoteMeta(name)+"$")
+		more, err := reach(test, dir, "^"+t.name+"$/^"+regexp.QuoteMeta(input.name)+"$")
 		if err != nil {
 			return kept, err
 		}
 		before := len(reached)
 		maps.Copy(reached, more)
 		if len(reached) > before {
-			kept = append(kept, filepath.Join(seeds, name))
-			if err := write(filepath.Join(seeds, name), input.text); err != nil {
+			kept = append(kept, filepath.Join(seeds, input.name))
+			if err := write(kept[len(kept)-1], input.text); err != nil {
 				return kept, err
 			}
 		}
@@ -66,22 +64,17 @@ func (t *target) keep() (kept []string, err error) {
 }
 
 type input struct {
-	path string
+	name string
 	text []byte
 }
 
 // inputs returns those in a folder, the shortest first.
 func inputs(folder string) (all []input, err error) {
-	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		all = append(all, input{path, text})
-		return err
-	})
-	if os.IsNotExist(err) {
-		err = nil
+	paths, err := filepath.Glob(filepath.Join(folder, "*"))
+	for _, path := range paths {
+		text, failed := os.ReadFile(path)
+		err = errors.Join(err, failed)
+		all = append(all, input{filepath.Base(path), text})
 	}
 	slices.SortStableFunc(all, func(a, b input) int { return cmp.Compare(len(a.text), len(b.text)) })
 	return all, err

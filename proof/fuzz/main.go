@@ -68,15 +68,14 @@ func main() {
 		}
 		fmt.Printf("| %v | %d | %.0f | %d | %s |\n", t, t.executions, float64(t.executions)/each.Seconds(), t.inputs, failed)
 	}
-	for _, t := range targets {
-		if !*corpus {
-			break
+	if *corpus {
+		for _, t := range targets {
+			kept, err := t.keep()
+			if err != nil {
+				log.Fatalf("%v: %v", t, err)
+			}
+			log.Printf("%v: %d new seeds %v", t, len(kept), kept)
 		}
-		kept, err := t.keep()
-		if err != nil {
-			log.Fatalf("%v: %v", t, err)
-		}
-		log.Printf("%v: %d new seeds %v", t, len(kept), kept)
 	}
 	if slices.ContainsFunc(targets, func(t *target) bool { return t.failed }) {
 		os.Exit(1)
@@ -115,7 +114,6 @@ func list(wanted *regexp.Regexp) (targets []*target, err error) {
 	if len(targets) == 0 {
 		return nil, errors.New("there are no such fuzz targets in this folder: want the root of the repository")
 	}
-	slices.SortStableFunc(targets, func(a, b *target) int { return cmp.Compare(a.module, b.module) })
 	return targets, nil
 }
 
