@@ -280,6 +280,7 @@ func (c *client) download(root *os.Root, name string, bar *progress) error {
 // It never asks for more than half of what is left: should the server take a part of a message for one, it does not get more
 // messages than there are pieces.
 func (c *client) receiveFile(file *incoming, bar *progress) error {
+	defer c.sock.Settimeout(c.timeout) // for what comes after the file
 	asked, window := int64(0), int64(1)
 	for file.left > 0 {
 		if ahead := asked - (file.size - file.left); ahead >= 0 {

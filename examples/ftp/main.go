@@ -36,8 +36,8 @@
 // If one recv returns several OKs, each is a message; anything else is one. A client need not wait for each piece: second_active,
 // the message of some originals, asks for all that is left, and so does any message after get|NAME|1, which is what the client
 // here sends. Other servers do not look at that number, and may send a piece for each message. So the client sends more messages
-// when exactly what it has asked for has come. Messages that come together are one for such a server, unless each has the 1024
-// bytes that it receives at a time: of these the client sends up to 64 at once. If the answers are fewer then, or the connection
+// while what it has asked for comes, and not more. Messages that come together are one for such a server, unless each has the 1024
+// bytes that it receives at a time: of these the client has up to 64 on the way. If the answers are fewer then, or the connection
 // ends, it begins again and sends one message after the other. What comes after a download and is no command is dropped: a
 // message that was one too many, or that for an empty file.
 //
