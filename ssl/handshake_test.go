@@ -129,7 +129,8 @@ func TestConcurrentUse(t *testing.T) {
 							return
 						case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, socket.ErrWouldBlock):
 							runtime.Gosched()
-						case errors.Is(err, ssl.ErrEOF), errors.Is(err, socket.ErrBrokenPipe), errors.Is(err, socket.ErrConnectionReset):
+						case errors.Is(err, ssl.ErrEOF), errors.Is(err, socket.ErrBrokenPipe), errors.Is(err, socket.ErrConnectionReset),
+							runtime.GOOS == "freebsd" && errors.Is(err, socket.ErrNotConnected):
 							return // the peer is closed
 						default:
 							t.Errorf("error is %v", err)

@@ -96,9 +96,14 @@ func sockets(t testing.TB) (a, b *socket.Socket) {
 	t.Helper()
 	a, b, err := socket.Socketpair(socket.AF_UNSPEC, socket.SOCK_STREAM, 0)
 	check(t, err)
-	a.Setblocking(false)
-	b.Setblocking(false)
-	return own(t, a), own(t, b)
+	for _, s := range []*socket.Socket{own(t, a), own(t, b)} {
+		s.Setblocking(false)
+		if runtime.GOOS != "linux" && runtime.GOOS != "windows" { // where there is room for less than a record
+			check(t, s.Setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1<<18))
+			check(t, s.Setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1<<18))
+		}
+	}
+	return a, b
 }
 
 // pair returns a client and its server, which are non-blocking. The handshake is not done.

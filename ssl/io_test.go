@@ -298,11 +298,10 @@ func TestSendTimeout(t *testing.T) {
 			if n, err := client.Send(data); n != len(data) || err != nil {
 				t.Errorf("sent %d bytes, %v", n, err)
 			}
-			check(t, client.Close())
 		})
 		block(server)
 		received := 0
-		for {
+		for received < (records+1)*len(data) {
 			n, err := server.Recv(data)
 			if check(t, err); n == 0 {
 				break
@@ -310,8 +309,10 @@ func TestSendTimeout(t *testing.T) {
 			received += n
 		}
 		next.Wait()
-		if received != (records+1)*len(data) {
-			t.Errorf("received %d bytes of %d records", received, records+1)
+		check(t, client.Close()) // for which there is room now
+		n, err := server.Recv(data)
+		if check(t, err); received+n != (records+1)*len(data) || n != 0 {
+			t.Errorf("received %d bytes and %d of %d records", received, n, records+1)
 		}
 	})
 }
