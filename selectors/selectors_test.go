@@ -635,8 +635,10 @@ func TestFileno(t *testing.T) {
 		testkit.Write(t, w, "x")
 		selects(t, outer, pyselect.Forever, key.Fd, read)
 
-		_, err = sel.Modify(r, read|write, nil)
-		check(t, err)
+		for _, events := range []selectors.Event{read | write, read} { // on some systems, a pipe can be written to at both ends
+			_, err = sel.Modify(r, events, nil)
+			check(t, err)
+		}
 		selects(t, sel, pyselect.Forever, r, read)
 		fd, err := inner.Fileno()
 		check(t, err)
