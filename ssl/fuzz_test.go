@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"testing"
-	"testing/cryptotest"
 
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/socket"
@@ -174,7 +173,6 @@ func FuzzPieces(f *testing.F) {
 		f.Add(version, slices.Concat([]byte{stepSend, up, 1, stepAll, down, stepRecv, down, 1, stepDrop, up, 3}, talk))
 	}
 	f.Fuzz(func(t *testing.T, version byte, p []byte) {
-		cryptotest.SetGlobalRandom(t, 1)
 		clientConfig, serverConfig := configs(tls.VersionTLS12 + uint16(version%2))
 		clientConfig.CurvePreferences = []tls.CurveID{tls.X25519}
 		clientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(1)
