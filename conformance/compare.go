@@ -24,6 +24,16 @@ type runner struct {
 	dir     string
 }
 
+// newRunner builds the bridge, in a directory for temporary files.
+func newRunner(python, dir string) (*runner, error) {
+	library := filepath.Join(dir, "pyselect.so")
+	if out, err := exec.Command("go", "build", "-buildmode=c-shared", "-o", library, "./bridge").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build: %w\n%s", err, out)
+	}
+	script, err := filepath.Abs("python/run.py")
+	return &runner{python, script, library, dir}, err
+}
+
 // results are what has come of one process.
 type results struct {
 	tests   map[string]result

@@ -12,7 +12,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -97,15 +96,10 @@ func run(python, only string, verbose bool) (failed bool, err error) {
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	library := filepath.Join(dir, "pyselect.so")
-	if out, err := exec.Command("go", "build", "-buildmode=c-shared", "-o", library, "./bridge").CombinedOutput(); err != nil {
-		return false, fmt.Errorf("build: %w\n%s", err, out)
-	}
-	script, err := filepath.Abs("python/run.py")
+	r, err := newRunner(interpreter, dir)
 	if err != nil {
 		return false, err
 	}
-	r := runner{interpreter, script, library, dir}
 
 	if !slices.ContainsFunc(suites, func(s suite) bool { return strings.HasPrefix(s.name, only) }) {
 		return false, fmt.Errorf("no suite has a name that begins with %q", only)

@@ -6,7 +6,7 @@ import math
 import os
 import resource
 import threading
-from ctypes import POINTER, Structure, byref, c_char, c_int, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
 from time import monotonic_ns
 
 
@@ -165,21 +165,22 @@ def take(result, convert):
 
 
 class Handle:
-    """A base class of what exists in Go. Go closes it with the last reference to it."""
+    """A base class of what exists in Go. Go closes it with the last reference to it.
 
-    __slots__ = ("_as_parameter_",)
+    That is up to a capsule, because the garbage collector calls __del__ of all objects of a cycle first, and some of them may go
+    on to use others.
+    """
+
+    __slots__ = ("_as_parameter_", "_capsule")
 
     def __init__(self, handle):
         self._as_parameter_ = handle
-
-    def __del__(self):
-        if hasattr(self, "_as_parameter_") and not _in_child:
-            lib.Release(self)
-            del self._as_parameter_  # others of a cycle may use the object yet
+        self._capsule = _new_capsule(handle, None, lib.release_capsule)
 
 
-lib.Release.argtypes = [c_size_t]
-lib.Release.restype = None
+_new_capsule = ctypes.pythonapi.PyCapsule_New
+_new_capsule.argtypes = [c_size_t, c_char_p, c_void_p]
+_new_capsule.restype = ctypes.py_object
 
 
 def _forked():

@@ -293,7 +293,7 @@ class socket(Handle):
     def __del__(self):
         if hasattr(self, "_as_parameter_") and not binding._in_child and self.fileno() != -1:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-        super().__del__()
+            self.close()
 
     def __repr__(self):
         return f"<socket object, fd={self.fileno()}, family={self._family}, type={self._type}, proto={self._proto}>"
