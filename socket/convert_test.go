@@ -124,8 +124,9 @@ func TestDetachAndAdopt(t *testing.T) {
 	if fileno(t, again) != fd {
 		t.Errorf("adopted %d as %d", fd, fileno(t, again))
 	}
+	call := testkit.Go(t, func() { wantRecv(t, again, "spam") }).Blocked() // though the descriptor does not block
 	send(t, peer, "spam")
-	wantRecv(t, again, "spam")
+	call.Wait()
 }
 
 // The timeout of a Socket is one of its net.Conn, for each call, until a deadline is set.

@@ -99,7 +99,8 @@ func FromFd(fd int) (*Socket, error) {
 }
 
 // Adopt returns a socket for a descriptor, for instance one from Detach, and owns it from now on: Close closes it. When
-// there is an error, it stays the caller's. It mirrors socket.socket(fileno=fd).
+// there is an error, it stays the caller's. Like that of FromFd, the socket has no timeout, and waits even if the descriptor was
+// non-blocking, where Python's fails. It mirrors socket.socket(fileno=fd).
 //
 // The error is ENOTSOCK if the descriptor is no socket, EBADF if it is not open. On Windows both are windows.WSAENOTSOCK.
 func Adopt(fd int) (*Socket, error) {
