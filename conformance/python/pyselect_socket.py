@@ -209,8 +209,10 @@ def _pack_inet6(addr):
     host, port, flowinfo, scope = *addr, *(0, 0)[len(addr) - 2:]
     if not 0 <= flowinfo <= 0xFFFFF:
         raise OverflowError("flowinfo must be 0-1048575.")
-    zone = f"%{scope}" if scope else ""
-    return INET, f"[{_host(host)}{zone}]:{_port(port)}".encode()
+    host = _host(host)
+    if scope:
+        host = f"{host.partition('%')[0]}%{scope}"
+    return INET, f"[{host}]:{_port(port)}".encode()
 
 
 def _pack_unix(addr):
