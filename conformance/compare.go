@@ -24,14 +24,14 @@ type runner struct {
 	dir     string
 }
 
-// newRunner builds the bridge, in a directory for temporary files.
-func newRunner(python, dir string) (*runner, error) {
+// newRunner builds the bridge, in a directory for temporary files. Which Python runs the tests is up to the caller.
+func newRunner(dir string) (*runner, error) {
 	library := filepath.Join(dir, "pyselect.so")
 	if out, err := exec.Command("go", "build", "-buildmode=c-shared", "-o", library, "./bridge").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
 	script, err := filepath.Abs("python/run.py")
-	return &runner{python, script, library, dir}, err
+	return &runner{script: script, library: library, dir: dir}, err
 }
 
 // results are what has come of one process.
@@ -50,6 +50,14 @@ func (r *results) summary() string {
 	}
 	all := len(r.tests)
 	return fmt.Sprintf("%d | %d | %d | %d", all, n["passed"], n["skipped"], all-n["passed"]-n["skipped"])
+}
+
+func (r *results) callList() string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(r.calls)) {
+		list = append(list, fmt.Sprintf("%s %d", name, r.calls[name]))
+	}
+	return strings.Join(list, ", ")
 }
 
 type result struct {

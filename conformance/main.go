@@ -1,6 +1,6 @@
-// Conformance runs CPython's own tests, unchanged, on pyselect: its modules select, selectors, _socket and _ssl are replaced by four
-// that call Go, and each test has to end as it does on plain CPython. The exit status is 1 if one does not and is not expected to
-// differ.
+// Conformance runs the tests of CPython, Twisted and Tornado, unchanged, on pyselect: Python's modules select, selectors, _socket and
+// _ssl are replaced by four that call Go, and each test has to end as it does on plain CPython. The exit status is 1 if one does not
+// and is not expected to differ. Tests that are not installed are left out.
 //
 //	cd conformance && go run .
 package main
@@ -9,18 +9,17 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 )
 
-// A suite is tests of CPython, and what to replace for them.
+// A suite is tests, and what to replace for them.
 type suite struct {
 	name  string
 	mode  string   // what is replaced, see python/run.py
-	tests string   // Python modules or packages, with spaces between them
+	tests string   // Python modules or packages, with spaces between them, and what else run.py takes
 	calls []string // what has to be called in Go
 }
 
@@ -72,12 +71,27 @@ func selectorCalls(kinds ...string) []string {
 	return calls
 }
 
+// An origin is a project whose tests are run.
+type origin struct {
+	imports string // what has to be there, for Python
+	title   string // an expression of Python
+	debian  string // the packages of Debian 12 that bring it
+	suites  []suite
+}
+
+var origins = []origin{
+	{"test.test_selectors, test.test_asyncio", `f"CPython {python}, its own tests"`, "python3 and libpython3.11-testsuite", suites},
+	{"twisted.internet.test", `f"Twisted {twisted.__version__}, on CPython {python}"`, "python3-twisted", twistedSuites},
+	{"tornado.test", `f"Tornado {tornado.version}, on CPython {python}"`, "python3-tornado", tornadoSuites},
+}
+
 func main() {
-	python := flag.String("python", "", "Python `program`; by default python3 or /usr/bin/python3, whichever has its tests")
+	python := flag.String("python", "", "Python `program`; by default python3 or /usr/bin/python3, whichever has the tests")
 	only := flag.String("suite", "", "run only the suites whose `name` begins so")
+	all := flag.Bool("all", false, "fail if some of the tests are not installed")
 	verbose := flag.Bool("v", false, "print the calls that went through Go")
 	flag.Parse()
-	failed, err := run(*python, *only, *verbose)
+	failed, err := run(*python, *only, *all, *verbose)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 	}
@@ -86,73 +100,71 @@ func main() {
 	}
 }
 
-func run(python, only string, verbose bool) (failed bool, err error) {
-	interpreter, version, err := findPython(python)
-	if err != nil {
-		return false, err
-	}
+func run(python, only string, all, verbose bool) (failed bool, err error) {
 	dir, err := os.MkdirTemp("", "conformance")
 	if err != nil {
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	r, err := newRunner(interpreter, dir)
+	r, err := newRunner(dir)
 	if err != nil {
 		return false, err
 	}
-
-	if !slices.ContainsFunc(suites, func(s suite) bool { return strings.HasPrefix(s.name, only) }) {
-		return false, fmt.Errorf("no suite has a name that begins with %q", only)
-	}
-	fmt.Printf("CPython %s, its own tests:\n\n", version)
-	fmt.Println("| suite | run | passed | skipped | failed | on plain CPython: run | passed | skipped | failed | with another result |")
-	fmt.Println("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-	var notes, problems []string
-	calls := map[string]map[string]int{}
-	for _, s := range suites {
-		if !strings.HasPrefix(s.name, only) {
+	var notes, problems, missing, calls []string
+	for _, o := range origins {
+		chosen := slices.DeleteFunc(slices.Clone(o.suites), func(s suite) bool { return !strings.HasPrefix(s.name, only) })
+		if len(chosen) == 0 {
 			continue
 		}
-		c, err := r.compare(s)
-		if err != nil {
-			return false, fmt.Errorf("%s: %w", s.name, err)
+		var title string
+		if r.python, title, err = findPython(python, o); err != nil {
+			for _, s := range chosen {
+				missing = append(missing, fmt.Sprintf("%s: %v", s.name, err))
+			}
+			continue
 		}
-		fmt.Printf("| %s | %s | %s | %d |\n", s.name, c.ours.summary(), c.theirs.summary(), len(c.different))
-		notes = append(notes, c.notes...)
-		problems = append(problems, c.problems...)
-		calls[s.name] = c.ours.calls
+		fmt.Printf("%s:\n\n", title)
+		fmt.Println("| suite | run | passed | skipped | failed | on plain CPython: run | passed | skipped | failed | with another result |")
+		fmt.Println("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+		for _, s := range chosen {
+			c, err := r.compare(s)
+			if err != nil {
+				return false, fmt.Errorf("%s: %w", s.name, err)
+			}
+			fmt.Printf("| %s | %s | %s | %d |\n", s.name, c.ours.summary(), c.theirs.summary(), len(c.different))
+			notes = append(notes, c.notes...)
+			problems = append(problems, c.problems...)
+			calls = append(calls, fmt.Sprintf("| %s | %s |", s.name, c.ours.callList()))
+		}
+		fmt.Println()
 	}
-	if verbose {
-		fmt.Println("\n| suite | calls that went through Go |\n| --- | --- |")
-		for _, s := range suites {
-			var list []string
-			for _, name := range slices.Sorted(maps.Keys(calls[s.name])) {
-				list = append(list, fmt.Sprintf("%s %d", name, calls[s.name][name]))
-			}
-			if list != nil {
-				fmt.Printf("| %s | %s |\n", s.name, strings.Join(list, ", "))
-			}
-		}
+	if calls == nil && missing == nil {
+		return false, fmt.Errorf("no suite has a name that begins with %q", only)
+	}
+	if verbose && calls != nil {
+		fmt.Printf("| suite | calls that went through Go |\n| --- | --- |\n%s\n\n", strings.Join(calls, "\n"))
 	}
 	printList("Left out, different as expected, or different only once:", notes)
+	printList("Not run, because it is not installed:", missing)
 	printList("Problems:", problems)
-	return problems != nil, nil
+	return problems != nil || missing != nil && (all || calls == nil), nil
 }
 
 func printList(title string, lines []string) {
 	if lines != nil {
-		fmt.Printf("\n%s\n\n- %s\n", title, strings.Join(lines, "\n- "))
+		fmt.Printf("%s\n\n- %s\n\n", title, strings.Join(lines, "\n- "))
 	}
 }
 
-// findPython returns a Python program that has its tests, and its version.
-func findPython(program string) (interpreter, version string, err error) {
+// findPython returns a Python program that has the tests, and the title of their table.
+func findPython(program string, o origin) (python, title string, err error) {
+	const script = "import sys, platform, %s; python = platform.python_version(); print(sys.executable); print(%s)"
+	ask := fmt.Sprintf(script, o.imports, o.title)
 	for _, candidate := range slices.Compact([]string{cmp.Or(program, "python3"), cmp.Or(program, "/usr/bin/python3")}) {
-		const ask = "import sys, platform, test.test_selectors, test.test_asyncio; print(platform.python_version(), sys.executable)"
 		if out, err := exec.Command(candidate, "-c", ask).Output(); err == nil {
-			version, interpreter, _ = strings.Cut(strings.TrimSpace(string(out)), " ")
-			return interpreter, version, nil
+			python, title, _ = strings.Cut(strings.TrimSpace(string(out)), "\n")
+			return python, title, nil
 		}
 	}
-	return "", "", fmt.Errorf("found no Python that has its own tests: on Debian 12, install python3 and libpython3.11-testsuite")
+	return "", "", fmt.Errorf("no Python has %s: on Debian 12, install %s", o.imports, o.debian)
 }

@@ -4,13 +4,12 @@ import "testing"
 
 // The same test passes on plain CPython, but is none of its own.
 func TestCollected(t *testing.T) {
-	python, _, err := findPython("")
-	if err != nil {
-		t.Skip(err)
-	}
-	r, err := newRunner(python, t.TempDir())
+	r, err := newRunner(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.python, _, err = findPython("", origins[0]); err != nil {
+		t.Skip(err)
 	}
 	theirs, ours, err := r.both("socket", "test_collected")
 	if err != nil {

@@ -40,8 +40,8 @@ func newHandle(v any) C.uintptr_t {
 
 func value[T any](h C.uintptr_t) T { return cgo.Handle(h).Value().(T) }
 
-// Release ends the use of a handle, and closes what it stands for, as Python does with an object that nobody refers to. It is called
-// by release_capsule.
+// Release ends the use of a handle, and closes what it stands for, as Python does with an object that nobody refers to. It is
+// called by release_capsule.
 //
 //export Release
 func Release(h C.uintptr_t) {

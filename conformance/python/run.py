@@ -2,7 +2,8 @@
 
 usage: run.py MODE RESULTS TEST...
 
-A TEST that begins with "-" is left out of the others.
+A TEST that begins with "-" is left out of the others: it is the beginning of names, in which * is any text. One that begins with
+"+" is a module that has one of Twisted's reactors, which is installed for the others.
 
 MODE says what to import as select, selectors, _socket and _ssl: "cpython" is what belongs to Python, "select" the Go library as select
 and CPython's selectors on top of it, "selectors" the Go library as both, "socket" the Go library as the first three, with CPython's
@@ -49,6 +50,7 @@ def main(mode, results, *names):
 
     # Not before here, because these import the modules above.
     import faulthandler
+    import fnmatch
     import gc
     import json
     import unittest
@@ -102,15 +104,18 @@ def main(mode, results, *names):
             def addUnexpectedSuccess(self, test):
                 self.note(test, "unexpected success", "")
 
-        left_out = tuple(name[1:] for name in names if name.startswith("-"))
+        left_out = [name[1:] + "*" for name in names if name.startswith("-")]
 
         def without(suite):
             if isinstance(suite, unittest.TestCase):
-                return [] if suite.id().startswith(left_out) else suite
+                return [] if any(fnmatch.fnmatchcase(suite.id(), pattern) for pattern in left_out) else suite
             return type(suite)(filter(None, map(without, suite))) if left_out else suite
 
         for name in names:
             if name.startswith("-"):
+                continue
+            if name.startswith("+"):
+                importlib.import_module(name[1:]).install()
                 continue
             try:
                 suite = without(unittest.defaultTestLoader.loadTestsFromName(name))
