@@ -44,9 +44,15 @@ var expected = map[string]map[string]string{
 		"twisted.internet.test.test_unix.UNIXFDPortTestsBuilder_AsyncioSelectorReactorTests.test_closePeerOnEMFILE": adoptedLast,
 	},
 	"tornado": {
-		"tornado.test.process_test.ProcessTest.test_multi_process": "makes sockets in the child of a fork, where no Go program can run",
+		"tornado.test.process_test.ProcessTest.test_multi_process": forked,
+	},
+	"trio": {
+		"trio/tests/test_subprocess.py::test_for_leaking_fds": "counts descriptors, and an epoll opens another one for the first wait, to " +
+			"end that when it is closed",
 	},
 }
+
+const forked = "makes sockets in the child of a fork, where no Go program can run"
 
 const sessions = "has sessions as objects, which crypto/tls keeps to itself"
 
@@ -95,6 +101,7 @@ var leftOut = map[string]map[string]string{
 		"twisted.python.test.test_sendmsg.SendmsgTests.test_sendSubProcessFD": "starts a child that receives from an inherited socket, " +
 			"maybe before anything is sent: it waits if the descriptor blocks, which here it does not",
 	},
+	"trio": {"trio/tests/test_exports.py::test_static_tool_sees_all_symbols": "looks at names with pylint and jedi"},
 }
 
 const noSockets = "has no sockets, and what it tests is CPython's here too"

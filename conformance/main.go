@@ -1,6 +1,6 @@
-// Conformance runs the tests of CPython, Twisted and Tornado, unchanged, on pyselect: Python's modules select, selectors, _socket and
-// _ssl are replaced by four that call Go, and each test has to end as it does on plain CPython. The exit status is 1 if one does not
-// and is not expected to differ. Tests that are not installed are left out.
+// Conformance runs the tests of CPython, Twisted, Tornado and Trio, unchanged, on pyselect: Python's modules select, selectors, _socket
+// and _ssl are replaced by four that call Go, and each test has to end as it does on plain CPython. The exit status is 1 if one does
+// not and is not expected to differ. Tests that are not installed are left out.
 //
 //	cd conformance && go run .
 package main
@@ -83,6 +83,8 @@ var origins = []origin{
 	{"test.test_selectors, test.test_asyncio", `f"CPython {python}, its own tests"`, "python3 and libpython3.11-testsuite", suites},
 	{"twisted.internet.test", `f"Twisted {twisted.__version__}, on CPython {python}"`, "python3-twisted", twistedSuites},
 	{"tornado.test", `f"Tornado {tornado.version}, on CPython {python}"`, "python3-tornado", tornadoSuites},
+	{"trio, pytest, trustme, astor", `f"Trio {trio.__version__}, on CPython {python}"`,
+		"python3-trio, python3-pytest, python3-trustme and python3-astor", trioSuites},
 }
 
 func main() {

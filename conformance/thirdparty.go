@@ -22,8 +22,13 @@ var twistedSuites = []suite{
 }
 
 var tornadoSuites = []suite{
-	{"tornado", "ssl", tornadoTests, slices.Concat(asyncioReactor, loopSockets,
-		[]string{"ssl.Client", "ssl.Server", "ssl.Socket.DoHandshake", "ssl.Socket.Recv", "ssl.Socket.Send", "ssl.Socket.Close"})},
+	{"tornado", "ssl", tornadoTests, slices.Concat(asyncioReactor, loopSockets, []string{"ssl.Client", "ssl.Server",
+		"ssl.Socket.DoHandshake", "ssl.Socket.Recv", "ssl.Socket.Send", "ssl.Socket.Close"})},
+}
+
+var trioSuites = []suite{
+	{"trio", "ssl", "@trio", slices.Concat(epollReactor, loopSockets, []string{"Socket.Recvfrom", "Socket.Recvmsg", "Socket.Sendmsg",
+		"Socket.Sendto", "ssl.Client", "ssl.Server", "ssl.Socket.Recv", "ssl.Socket.Sendall", "ssl.Socket.Unwrap"})},
 }
 
 var (

@@ -3,7 +3,8 @@
 usage: run.py MODE RESULTS TEST...
 
 A TEST that begins with "-" is left out of the others: it is the beginning of names, in which * is any text. One that begins with
-"+" is a module that has one of Twisted's reactors, which is installed for the others.
+"+" is a module that has one of Twisted's reactors, which is installed for the others. One that begins with "@" is a package whose
+tests are pytest's.
 
 MODE says what to import as select, selectors, _socket and _ssl: "cpython" is what belongs to Python, "select" the Go library as select
 and CPython's selectors on top of it, "selectors" the Go library as both, "socket" the Go library as the first three, with CPython's
@@ -104,6 +105,24 @@ def main(mode, results, *names):
             def addUnexpectedSuccess(self, test):
                 self.note(test, "unexpected success", "")
 
+        class Plugin:
+            """Writes what comes of pytest's tests."""
+
+            def pytest_collection_modifyitems(self, items):
+                items[:] = [item for item in items if not any(fnmatch.fnmatchcase(item.nodeid, pattern) for pattern in left_out)]
+
+            def pytest_runtest_logstart(self, nodeid):
+                write(started=nodeid)
+
+            def pytest_runtest_logreport(self, report):
+                outcome = "expected failure" if hasattr(report, "wasxfail") else report.outcome
+                if report.when == "call" or outcome != "passed":
+                    write(test=report.nodeid, outcome=outcome, detail=report.longreprtext)
+
+            def pytest_collectreport(self, report):
+                if not report.passed:
+                    write(test=report.nodeid, outcome=report.outcome, detail=report.longreprtext)
+
         left_out = [name[1:] + "*" for name in names if name.startswith("-")]
 
         def without(suite):
@@ -116,6 +135,12 @@ def main(mode, results, *names):
                 continue
             if name.startswith("+"):
                 importlib.import_module(name[1:]).install()
+                continue
+            if name.startswith("@"):
+                import pytest
+
+                root = os.path.dirname(os.path.dirname(importlib.import_module(name[1:].partition(".")[0]).__file__))
+                pytest.main(["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", root, "--pyargs", name[1:]], [Plugin()])
                 continue
             try:
                 suite = without(unittest.defaultTestLoader.loadTestsFromName(name))
