@@ -303,7 +303,12 @@ func (f *epollFd) look(events []unix.EpollEvent, brief, fewLikely bool) (int, er
 	if n < asked || found == len(events) {
 		return found, err
 	}
-	n, err = sys.EpollLook(f.number, events[found:], brief)
+	return f.lookOn(events, found, brief)
+}
+
+// lookOn fetches more than the first events. It is apart, as it needs stack and is rare.
+func (f *epollFd) lookOn(events []unix.EpollEvent, found int, brief bool) (int, error) {
+	n, err := sys.EpollLook(f.number, events[found:], brief)
 	if found > 0 {
 		err = nil // what has been found must not be lost
 	}

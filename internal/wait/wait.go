@@ -177,21 +177,35 @@ func (w *Waits) lastLook(c *call) error {
 }
 
 // once blocks once and reports. Whoever wants to end the block records the reason and kicks under the lock. So either the
-// reason is seen before the block, or the kick ends it.
+// reason is seen before the block, or the kick ends it. What comes before and after it is apart, as it needs stack.
 func (w *Waits) once(ctx context.Context, c *call) (over bool, err error) {
+	if blocks, over, err := w.prepare(ctx, c); !blocks {
+		return over, err
+	}
+	n, err := w.block(c.deadline)
+	return w.finish(c, n, err)
+}
+
+// prepare begins a block, unless there is a reason not to.
+func (w *Waits) prepare(ctx context.Context, c *call) (blocks, over bool, err error) {
 	w.Lock()
 	defer w.Unlock()
 	if w.closed || w.woken || w.Kept {
-		return w.look(c, true)
+		over, err = w.look(c, true)
+		return false, over, err
 	}
 	if ctx.Err() != nil {
-		return false, nil
+		return false, false, nil
 	}
 	w.enter(w.choose(c.deadline))
 	w.set.Arm(c.room)
-	w.Unlock()
-	n, err := w.block(c.deadline)
+	return true, false, nil
+}
+
+// finish ends a block that has returned n and err.
+func (w *Waits) finish(c *call, n int, err error) (over bool, _ error) {
 	w.Lock()
+	defer w.Unlock()
 	w.settle()
 	switch {
 	case w.closed:
