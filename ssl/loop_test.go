@@ -10,6 +10,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/pyselect/pyselect"
 	"github.com/pyselect/pyselect/internal/testkit"
 	"github.com/pyselect/pyselect/selectors"
 	"github.com/pyselect/pyselect/socket"
@@ -63,7 +64,16 @@ func startLoop(
 	return l
 }
 
+// serve is the loop, until the selector is closed.
 func (l *loop) serve() error {
+	err := l.loop()
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (l *loop) loop() error {
 	connections := map[*connection]bool{}
 	defer func() {
 		for c := range connections {
@@ -71,10 +81,7 @@ func (l *loop) serve() error {
 		}
 	}()
 	for {
-		ready, err := l.sel.Select(-1)
-		if errors.Is(err, os.ErrClosed) {
-			return nil
-		}
+		ready, err := l.sel.Select(pyselect.Forever)
 		if err != nil {
 			return err
 		}
