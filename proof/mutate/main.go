@@ -12,12 +12,10 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,6 +49,7 @@ func main() {
 			some = append(some, d)
 		}
 	}
+	fmt.Printf("%d of %d defects:\n", len(some), len(all))
 	noticed, err := prove(some, *parallel)
 	if err != nil {
 		log.Fatal(err)
@@ -68,9 +67,6 @@ func prove(some []defect, parallel int) (noticed int, err error) {
 		return 0, fmt.Errorf("go list: %w", err)
 	}
 	root := string(bytes.TrimSpace(module))
-	if err := pass(root, some); err != nil {
-		return 0, err
-	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	turns := make(chan struct{}, parallel)
@@ -97,22 +93,7 @@ func prove(some []defect, parallel int) (noticed int, err error) {
 	return noticed, err
 }
 
-// pass runs the tests without a defect.
-func pass(root string, some []defect) error {
-	runs := make(map[string][]string)
-	for _, d := range some {
-		runs[d.pkg] = append(runs[d.pkg], d.run)
-	}
-	for _, pkg := range slices.Sorted(maps.Keys(runs)) {
-		// Not -count=1: what has passed before need not run again.
-		if output, ok := goTest(root, pkg, "-run", strings.Join(slices.Compact(slices.Sorted(slices.Values(runs[pkg]))), "|")); !ok {
-			return fmt.Errorf("without a defect:\n%s", output)
-		}
-	}
-	return nil
-}
-
-// notice returns which test fails with the defect first, or "" if all pass.
+// notice returns which test fails with the defect first, or "" if all pass. Without it they have to pass in the same time.
 func (d defect) notice(root string) (failure string, err error) {
 	text, err := d.apply(root)
 	if err != nil {
@@ -131,8 +112,10 @@ func (d defect) notice(root string) (failure string, err error) {
 	if err := errors.Join(os.WriteFile(changed, []byte(text), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		return "", err
 	}
-	output, ok := goTest(root, "-overlay", overlay, "-count=1", "-vet=off", "-failfast", "-timeout", timeout.String(),
-		d.pkg, "-run", d.run)
+	if output, ok := d.test(root); !ok {
+		return "", fmt.Errorf("%s: without the defect:\n%s", d.name, output)
+	}
+	output, ok := d.test(root, "-overlay", overlay)
 	switch {
 	case ok && strings.Contains(output, "no tests to run"):
 		return "", fmt.Errorf("%s: no test of %s matches %s", d.name, d.pkg, d.run)
@@ -167,8 +150,10 @@ func firstFailure(output string) string {
 	return "go test fails"
 }
 
-func goTest(root string, args ...string) (output string, ok bool) {
-	cmd := exec.Command("go", append([]string{"test"}, args...)...)
+// test runs the tests that have to notice the defect.
+func (d defect) test(root string, flags ...string) (output string, ok bool) {
+	args := append([]string{"test", "-vet=off", "-failfast", "-timeout", timeout.String(), "-run", d.run}, flags...)
+	cmd := exec.Command("go", append(args, d.pkg)...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	return string(out), err == nil
