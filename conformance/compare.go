@@ -200,8 +200,9 @@ func (r *runner) again(s suite, tests []string, c *comparison) error {
 		return nil
 	}
 	different := map[string]string{} // by test, the details
+	reactor := slices.DeleteFunc(strings.Fields(s.tests), func(name string) bool { return !strings.HasPrefix(name, "+") })
 	for range 3 {
-		theirs, ours, err := r.both(s.mode, tests...)
+		theirs, ours, err := r.both(s.mode, slices.Concat(reactor, tests)...)
 		if err != nil {
 			return err
 		}

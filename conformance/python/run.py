@@ -4,7 +4,7 @@ usage: run.py MODE RESULTS TEST...
 
 A TEST that begins with "-" is left out of the others: it is the beginning of names, in which * is any text. One that begins with
 "+" is a module that has one of Twisted's reactors, which is installed for the others. One that begins with "@" is a package whose
-tests are pytest's.
+tests are pytest's, and one with "::" a test of them.
 
 MODE says what to import as select, selectors, _socket and _ssl: "cpython" is what belongs to Python, "select" the Go library as select
 and CPython's selectors on top of it, "selectors" the Go library as both, "socket" the Go library as the first three, with CPython's
@@ -136,11 +136,13 @@ def main(mode, results, *names):
             if name.startswith("+"):
                 importlib.import_module(name[1:]).install()
                 continue
-            if name.startswith("@"):
+            if name.startswith("@") or "::" in name:
                 import pytest
 
-                root = os.path.dirname(os.path.dirname(importlib.import_module(name[1:].partition(".")[0]).__file__))
-                pytest.main(["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", root, "--pyargs", name[1:]], [Plugin()])
+                package = importlib.import_module(name.lstrip("@").partition("/")[0])
+                root = os.path.dirname(os.path.dirname(package.__file__))
+                path = os.path.join(root, name.lstrip("@"))
+                pytest.main(["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", root, path], [Plugin()])
                 continue
             try:
                 suite = without(unittest.defaultTestLoader.loadTestsFromName(name))
