@@ -71,9 +71,10 @@ func (b *bench) measureServers(report *strings.Builder) error {
 		intro: fmt.Sprintf(`## Echo servers
 
 Microseconds of the server's CPU time for one message of 64 bytes, and how many times as much our server takes, with so many
-connections, on each of which a client sends a message and then reads the answers. The event loops in Go run one loop. The
-last column is by how many KiB the server's resident memory grows for each of %s connections that have sent one message
-and are idle then.`, count(idle.conns)),
+connections, on each of which a client sends a message and then reads the answers. The event loops in Go run one loop. With
+one connection a server is fast in some rounds and slow in others, so that the median of the ratios can be far from the ratio
+of the medians. The last column is by how many KiB the server's resident memory grows for each of %s connections that have
+sent one message and are idle then.`, count(idle.conns)),
 	}
 	return b.compareServers(report, &t, servers, loads, idle, func(l load) string { return count(l.conns) })
 }

@@ -24,7 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notes are on the results of the run that is in the repository.
+// notes are on the results that are in the repository.
 //
 //go:embed notes.md
 var notes string
@@ -109,11 +109,11 @@ func (b *bench) run(out string) (err error) {
 	if err != nil {
 		return err
 	}
-	report.WriteString("\n" + notes)
 	fmt.Print(report.String())
 	if out == "" {
 		return nil
 	}
+	report.WriteString("\n" + notes)
 	if err := os.WriteFile(filepath.Join(out, "results.md"), []byte(report.String()), 0o666); err != nil || plot == "" {
 		return err
 	}
@@ -177,6 +177,10 @@ func (b *bench) header(report *strings.Builder) error {
 	if err != nil {
 		return err
 	}
+	commit, err := firstLine("git", "describe", "--always", "--dirty")
+	if err != nil {
+		return err
+	}
 	release, _, _ := strings.Cut(unix.ByteSliceToString(system.Release[:]), "-") // without the name of the build
 	model := "unknown processor"
 	if m := regexp.MustCompile(`(?m)^model name\s*: (.*)$`).FindSubmatch(cpu); m != nil {
@@ -187,12 +191,12 @@ func (b *bench) header(report *strings.Builder) error {
 Obtained with `+"`go run .`"+` in this folder.
 
 - Machine: %s, %d cores, Linux %s %s
-- Versions: %s, %s, %s; %s
+- Versions: %s, %s, %s; %s; pyselect %s
 - Rounds: %d; in each, every implementation does the same work in a process of its own, one after the other, for
   %v. A number is the median over the rounds, a ratio is the median of the ratios within each round.
 
 `, model, runtime.NumCPU(), release, unix.ByteSliceToString(system.Machine[:]),
-		runtime.Version(), cc, python, strings.Join(libraries, ", "), b.rounds, b.sample)
+		runtime.Version(), cc, python, strings.Join(libraries, ", "), commit, b.rounds, b.sample)
 	return nil
 }
 
