@@ -58,7 +58,7 @@ func TestCrowd(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			c.SetDeadline(time.Now().Add(testkit.Patience))
+			c.SetDeadline(time.Now().Add(4 * testkit.Patience)) // a thousand handshakes take their time
 			return tls.Client(c, config), nil
 		}
 		sock, err := socket.CreateConnection(l.addr, nil)
