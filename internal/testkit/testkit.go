@@ -41,6 +41,7 @@ func NoLeaks(t testing.TB) {
 	wait.Prepare()
 	fds, goroutines := OpenFds(), runtime.NumGoroutine()
 	t.Cleanup(func() {
+		defer debug.SetGCPercent(debug.SetGCPercent(-1)) // or it closes what has been forgotten
 		Eventually(t, "the end of all goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
 		var left []int
 		for deadline := time.Now().Add(Patience); ; time.Sleep(time.Millisecond) { // another test may have left a goroutine that was ending

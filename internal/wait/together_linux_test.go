@@ -266,8 +266,11 @@ func TestLotEvents(t *testing.T) {
 	testkit.Fill(t, x)
 	in, out, both, urgent := wait.NewTicket(), wait.NewTicket(), wait.NewTicket(), wait.NewTicket()
 	idle, _ := testkit.Pipe(t)
-	for ticket, events := range map[*wait.Ticket]uint16{in: sys.In, out: sys.Out, both: sys.In | sys.Out, urgent: sys.Pri} {
-		if !joinLot(ticket, events, idle, x) {
+	for _, join := range []struct {
+		ticket *wait.Ticket
+		events uint16
+	}{{in, sys.In}, {out, sys.Out}, {both, sys.In | sys.Out}, {urgent, sys.Pri}} {
+		if !joinLot(join.ticket, join.events, idle, x) {
 			t.Fatal("a ticket cannot join")
 		}
 	}
