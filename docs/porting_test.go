@@ -39,7 +39,7 @@ func _() {
 		if conn, addr, err := listener.Accept(); err == nil {
 			fmt.Println(ready.Key.Data, addr)
 			conn.Close()
-		} else if !errors.Is(err, socket.ErrWouldBlock) { // which says that the client has gone
+		} else if !errors.Is(err, socket.ErrWouldBlock) { // ErrWouldBlock: the client has gone again
 			log.Fatal(err)
 		}
 	}

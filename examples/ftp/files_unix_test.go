@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -58,6 +59,9 @@ func TestLinks(t *testing.T) {
 
 // Nothing stays of a download whose terminal is closed, unless the program has to go on without one.
 func TestHangup(t *testing.T) {
+	if signal.Ignored(unix.SIGHUP) {
+		t.Skip("this process ignores SIGHUP, as by nohup, and so would the program")
+	}
 	for _, test := range []struct {
 		shell, stderr, stays string
 		status               int
