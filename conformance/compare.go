@@ -213,6 +213,9 @@ func (r *runner) again(s suite, tests []string, c *comparison) error {
 			}
 		}
 	}
+	if seldom := len(tests) - len(different); seldom > 3 {
+		c.problems = append(c.problems, fmt.Sprintf("%s: %d tests differ, but not when they run again, alone", s.name, seldom))
+	}
 	for _, test := range tests {
 		if details, ok := different[test]; ok {
 			c.problems = append(c.problems, fmt.Sprintf("%s: %s: %s", s.name, test, details))

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,9 +34,10 @@ var peer string
 
 // A python is a process that runs peer.py.
 type python struct {
-	t   testing.TB
-	in  io.Writer
-	out *bufio.Reader
+	t       testing.TB
+	process *os.Process
+	in      io.Writer
+	out     *bufio.Reader
 }
 
 func startPython(t testing.TB) *python {
@@ -63,7 +65,7 @@ func startPython(t testing.TB) *python {
 			t.Errorf("%v: %v", cmd.Path, err)
 		}
 	})
-	return &python{t, in, bufio.NewReader(out)}
+	return &python{t, cmd.Process, in, bufio.NewReader(out)}
 }
 
 func (p *python) send(line string) {
@@ -73,6 +75,7 @@ func (p *python) send(line string) {
 }
 
 func (p *python) receive() string {
+	defer time.AfterFunc(testkit.Patience, func() { p.process.Kill() }).Stop()
 	answer, err := p.out.ReadString('\n')
 	if err != nil {
 		p.t.Fatalf("python: %v", err)

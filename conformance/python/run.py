@@ -115,12 +115,14 @@ def main(mode, results, *names):
                 write(started=nodeid)
 
             def pytest_runtest_logreport(self, report):
-                outcome = "expected failure" if hasattr(report, "wasxfail") else report.outcome
+                outcome = report.outcome
+                if hasattr(report, "wasxfail"):
+                    outcome = "unexpected success" if report.passed else "expected failure"
                 if report.when == "call" or outcome != "passed":
                     write(test=report.nodeid, outcome=outcome, detail=report.longreprtext)
 
             def pytest_collectreport(self, report):
-                if not report.passed:
+                if report.skipped:
                     write(test=report.nodeid, outcome=report.outcome, detail=report.longreprtext)
 
         left_out = [name[1:] + "*" for name in names if name.startswith("-")]
@@ -142,10 +144,14 @@ def main(mode, results, *names):
                 package = importlib.import_module(name.lstrip("@").partition("/")[0])
                 root = os.path.dirname(os.path.dirname(package.__file__))
                 path = os.path.join(root, name.lstrip("@"))
-                pytest.main(["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", root, path], [Plugin()])
+                status = pytest.main(["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", root, path], [Plugin()])
+                if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+                    sys.exit(f"pytest: {status!r}")
                 continue
             try:
                 suite = without(unittest.defaultTestLoader.loadTestsFromName(name))
+                if unittest.defaultTestLoader.errors:
+                    sys.exit(unittest.defaultTestLoader.errors[0])
             except unittest.SkipTest as e:
                 write(test=name, outcome="skipped", detail=str(e))
             else:

@@ -41,6 +41,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if *each <= 10*time.Second {
+		log.Fatalf("-time %v: want more than 10 s, after which Go says that an input hangs", *each)
+	}
 	targets, err := list(wanted)
 	if err != nil {
 		log.Fatal(err)
@@ -70,9 +73,13 @@ func main() {
 	}
 	if *corpus {
 		for _, t := range targets {
+			if t.failed { // its seeds do, from now on
+				continue
+			}
 			kept, err := t.keep()
 			if err != nil {
-				log.Fatalf("%v: %v", t, err)
+				log.Printf("%v: %v", t, err)
+				t.failed = true
 			}
 			log.Printf("%v: %d new seeds %v", t, len(kept), kept)
 		}

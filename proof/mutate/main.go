@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// timeout is how long tests may take. One that waits for what does not come says so itself, after half of that at most.
-const timeout = time.Minute
+// timeout is how long tests may take. One that waits for what does not come, which is half a minute for each thing, says so itself.
+const timeout = 2 * time.Minute
 
 func main() {
 	log.SetFlags(0)
@@ -48,6 +48,9 @@ func main() {
 		if wanted.MatchString(d.file+": "+d.name) && (i+day)%*sample == 0 {
 			some = append(some, d)
 		}
+	}
+	if len(some) == 0 {
+		log.Fatal("there is no such defect")
 	}
 	fmt.Printf("%d of %d defects:\n", len(some), len(all))
 	noticed, err := prove(some, *parallel)
@@ -115,20 +118,18 @@ func (d defect) notice(root string) (failure string, err error) {
 	if output, ok := d.test(root); !ok {
 		return "", fmt.Errorf("%s: without the defect:\n%s", d.name, output)
 	}
-	output, ok := d.test(root, "-overlay", overlay)
+	output, ok := d.test(root, "-count=1", "-overlay", overlay)
 	switch {
 	case ok && strings.Contains(output, "no tests to run"):
 		return "", fmt.Errorf("%s: no test of %s matches %s", d.name, d.pkg, d.run)
 	case ok:
 		return "", nil
-	case broken.MatchString(output):
-		return "", fmt.Errorf("%s:\n%s", d.name, output)
 	}
-	return firstFailure(output), nil
+	if failure = firstFailure(output); failure == "" {
+		return "", fmt.Errorf("%s: no test fails, but\n%s", d.name, output)
+	}
+	return failure, nil
 }
-
-// broken finds that there is something else wrong than what tests notice.
-var broken = regexp.MustCompile(`(?m)^FAIL\t.* \[(build|setup) failed\]$`)
 
 var (
 	failed  = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
@@ -136,7 +137,7 @@ var (
 	fatal   = regexp.MustCompile(`(?m)^(?:panic|fatal error): .*`)
 )
 
-// firstFailure returns what is wrong by the output of go test.
+// firstFailure returns which test fails by the output of go test, or "" if something else is wrong.
 func firstFailure(output string) string {
 	if m := running.FindStringSubmatch(output); m != nil {
 		return m[1] + " waits in vain"
@@ -144,10 +145,7 @@ func firstFailure(output string) string {
 	if m := failed.FindStringSubmatch(output); m != nil {
 		return m[1]
 	}
-	if m := fatal.FindString(output); m != "" {
-		return m
-	}
-	return "go test fails"
+	return fatal.FindString(output)
 }
 
 // test runs the tests that have to notice the defect.

@@ -155,7 +155,9 @@ func (s *server) usage() (u usage, err error) {
 		children, _ := os.ReadFile(thread)
 		u.children += len(strings.Fields(string(children)))
 	}
-	u.threads = len(threads)
+	if u.threads = len(threads); u.threads == 0 {
+		err = errors.Join(err, errors.New("the kernel does not say which threads and children it has"))
+	}
 	kib, err3 := process.Resident(pid)
 	u.resident = kib / 1024
 	u.descriptors = len(s.descriptors())

@@ -56,6 +56,8 @@ func (s *soak) run(d time.Duration) error {
 	}
 	grown, shown := len(s.end.goroutines)-len(s.fresh.goroutines), max(0, len(s.end.goroutines)-1)
 	return errors.Join(err,
+		failure(s.clients[good].Load() == 0, "it has had no good client"),
+		failure(err == nil && len(s.end.goroutines) == 0, "nobody knows its goroutines"),
 		failure(grown > 0, "it has %d goroutines more than a fresh one; the last one: %s", grown, s.end.goroutines[shown:]),
 		failure(s.end.threads > s.first.threads+moreThreads, "%d threads have become %d", s.first.threads, s.end.threads),
 		failure(s.end.resident > s.first.resident*1.2+moreResident, "%.1f MiB have become %.1f", s.first.resident, s.end.resident),
@@ -97,16 +99,16 @@ func (s *soak) runFresh() (u usage, err error) {
 func (s *soak) load(d time.Duration) (u usage, err error) {
 	ctx, stop := context.WithTimeout(context.Background(), d)
 	defer stop()
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	var first sync.Once // one may fail when the time is over
 	var wg sync.WaitGroup
 	for k, kind := range kinds {
 		for range kind.workers {
 			c := s.newClient()
 			wg.Go(func() {
 				for sleep(ctx, c.upTo(kind.pause)) {
-					if err := kind.be(c); err != nil {
-						fail(fmt.Errorf("a %s client: %w", kind.name, err))
+					if failed := kind.be(c); failed != nil {
+						first.Do(func() { err = fmt.Errorf("a %s client: %w", kind.name, failed) })
+						stop()
 						return
 					}
 					s.clients[k].Add(1)
@@ -115,7 +117,7 @@ func (s *soak) load(d time.Duration) (u usage, err error) {
 		}
 	}
 	wg.Wait()
-	if err := context.Cause(ctx); err != context.DeadlineExceeded {
+	if err != nil {
 		return u, err
 	}
 	return s.server.settle(&s.fresh)
