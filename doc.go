@@ -50,6 +50,7 @@
 // From version 1.0 on, a program that uses packages pyselect, selectors, socket, socketserver and ssl as their documentation has it
 // will compile with every later 1.x, and do the same. What may change is what was a fault, the texts of errors and of String
 // methods, and the numbers of constants, which are the kernel's. Structures may get fields, so name those that you set; interfaces
-// that a program need not implement, like selectors.BaseSelector, may get methods. Nothing is promised of the folders internal,
-// examples, bench, conformance and proof. Versions before 1.0 promise nothing, but say in CHANGELOG what has changed.
+// that a program need not implement, like selectors.BaseSelector, may get methods. A later version may need a newer Go, up to
+// the older of the two releases that are supported. Nothing is promised of the folders internal, examples, bench, conformance and
+// proof. Versions before 1.0 promise nothing, but say in CHANGELOG what has changed.
 package pyselect

@@ -93,7 +93,7 @@ func table(soaks []*soak) string {
 	var t strings.Builder
 	t.WriteString("| server | time | good clients | MiB that they and the slow got | slow, rude, vanishing | crowds " +
 		"| descriptors, fresh → in the end | goroutines, fresh → in the end | threads, first → in the end " +
-		"| resident MiB, first → in the end | CPU, idle |  |\n" +
+		"| resident MiB, first → in the end | CPU, idle | verdict |\n" +
 		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n")
 	for _, s := range soaks {
 		verdict := "**failed**"
