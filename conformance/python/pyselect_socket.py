@@ -30,6 +30,10 @@ class Address(Structure):
 class Buffer(Structure):
     _fields_ = [("base", c_size_t), ("len", c_int64)]
 
+    def __init__(self, memory, size):
+        super().__init__(addressof(memory) if size else 0, size)
+        self.memory = memory  # lives as long as the buffer
+
 
 class ControlMessage(Structure):
     _fields_ = [("level", c_int), ("type", c_int), ("data", Buffer)]
@@ -135,7 +139,7 @@ def _int(number, name="argument"):
 
 
 def _readable(data):
-    """Return a Buffer of data, and what has to stay alive as long as it is used."""
+    """Return a Buffer of a copy of data."""
     if isinstance(data, str):
         raise TypeError("a bytes-like object is required, not 'str'")
     try:
@@ -143,7 +147,7 @@ def _readable(data):
     except TypeError as e:
         raise TypeError(str(e).removeprefix("memoryview: ")) from None
     copy = (c_char * max(view.nbytes, 1)).from_buffer_copy(view.tobytes() or b"\0")
-    return Buffer(addressof(copy), view.nbytes), copy
+    return Buffer(copy, view.nbytes)
 
 
 def _writable(data, size=0):
@@ -156,9 +160,14 @@ def _writable(data, size=0):
     if size > len(view):
         raise ValueError("buffer too small for requested bytes")
     if len(view) == 0:
-        return Buffer(0, 0), view
-    array = (c_char * len(view)).from_buffer(view)
-    return Buffer(addressof(array), size or len(view)), array
+        return Buffer(None, 0)
+    return Buffer((c_char * len(view)).from_buffer(view), size or len(view))
+
+
+def _array(type, items):
+    array = (type * len(items))(*items)
+    array.items = items  # live as long as the array
+    return array
 
 
 def _room(size):
@@ -354,8 +363,7 @@ class socket(Handle):
         return bytes(data[:self.recv_into(data, 0, flags)])
 
     def recv_into(self, buffer, nbytes=0, flags=0):
-        buffer, keep = _writable(buffer, nbytes)
-        return _recv(self, buffer, _int(flags))
+        return _recv(self, _writable(buffer, nbytes), _int(flags))
 
     def recvfrom(self, bufsize, flags=0, /):
         data = _room(bufsize)
@@ -363,7 +371,7 @@ class socket(Handle):
         return bytes(data[:n]), addr
 
     def recvfrom_into(self, buffer, nbytes=0, flags=0):
-        buffer, keep = _writable(buffer, nbytes)
+        buffer = _writable(buffer, nbytes)
         addr = Address()
         n = _recvfrom(self, buffer, _int(flags), addr)
         return n, _unpack(addr)
@@ -380,7 +388,7 @@ class socket(Handle):
         size = operator.index(ancbufsize)
         if not 0 <= size < 1 << 31:
             raise ValueError("invalid ancillary data buffer length")
-        array = (Buffer * len(buffers))(*(b for b, _ in buffers))
+        array = _array(Buffer, buffers)
         ancdata, msg_flags, addr = ControlList(), c_int(), Address()
         n = _recvmsg(self, array, len(buffers), size, _int(flags), ancdata, msg_flags, addr)
 
@@ -393,29 +401,27 @@ class socket(Handle):
         return n, take(ancdata, item), msg_flags.value, _unpack(addr)
 
     def send(self, data, flags=0, /):
-        buffer, keep = _readable(data)
-        return _send(self, buffer, _int(flags))
+        return _send(self, _readable(data), _int(flags))
 
     def sendall(self, data, flags=0, /):
-        buffer, keep = _readable(data)
-        _sendall(self, buffer, _int(flags))
+        _sendall(self, _readable(data), _int(flags))
 
     def sendto(self, data, *args):
         if not 1 <= len(args) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
-        buffer, keep = _readable(data)
+        buffer = _readable(data)
         flags = _int(args[0]) if len(args) == 2 else 0
         return _sendto(self, buffer, flags, _pack(self._family, args[-1]))
 
     def sendmsg(self, buffers, ancdata=(), flags=0, address=None, /):
         buffers = [_readable(b) for b in buffers]
-        array = (Buffer * len(buffers))(*(b for b, _ in buffers))
+        array = _array(Buffer, buffers)
         items = []
         for item in ancdata:
             if not isinstance(item, tuple) or len(item) != 3:
                 raise TypeError("[sendmsg() ancillary data items]")
             items.append((_int(item[0]), _int(item[1]), _readable(item[2])))
-        messages = (ControlMessage * len(items))(*((level, type, data) for level, type, (data, _) in items))
+        messages = _array(ControlMessage, items)
         addr = Address() if address is None else _pack(self._family, address)
         return _sendmsg(self, array, len(buffers), messages, len(items), _int(flags), addr)
 
@@ -439,8 +445,7 @@ class socket(Handle):
         if not 0 < size <= 1024:
             raise OSError("getsockopt buflen out of range")
         data = bytearray(size)
-        buffer, keep = _writable(data)
-        n = _getsockopt_bytes(self, level, option, buffer)
+        n = _getsockopt_bytes(self, level, option, _writable(data))
         return bytes(data[:n])
 
     def setsockopt(self, level, option, value, size=None, /):
@@ -448,8 +453,7 @@ class socket(Handle):
         if hasattr(value, "__index__"):
             _setsockopt(self, level, option, _int(value))
         else:
-            buffer, keep = _readable(value)
-            _setsockopt_bytes(self, level, option, buffer)
+            _setsockopt_bytes(self, level, option, _readable(value))
 
 
 SocketType = socket

@@ -224,7 +224,7 @@ class TLSSocket(Handle):
     def read(self, len=1024, buffer=None, /):
         if buffer is not None:
             size = memoryview(buffer).nbytes
-            return _recv(self, *_writable(buffer, len if 0 < len < size else size)[:1])
+            return _recv(self, _writable(buffer, len if 0 < len < size else size))
         if len < 0:
             raise ValueError("size should not be negative")
         data = bytearray(len)
@@ -232,12 +232,10 @@ class TLSSocket(Handle):
         return bytes(data[:n])
 
     def write(self, data, /):
-        buffer, keep = _readable(data)
-        return _send(self, buffer)
+        return _send(self, _readable(data))
 
     def sendall(self, data):
-        buffer, keep = _readable(data)
-        _sendall(self, buffer)
+        _sendall(self, _readable(data))
 
     def sendfile(self, fileno, offset, count):
         return _sendfile(self, fileno, offset, count)
