@@ -106,27 +106,10 @@ func duplicate(t testing.TB, fd int) *socket.Socket {
 	return own(t, must[*socket.Socket](t)(socket.FromFd(fd)))
 }
 
-// fill sends until nothing more fits in.
-func fill(t testing.TB, s *socket.Socket) {
+// fill sends until nothing more fits in, and returns how much that was.
+func fill(t testing.TB, s *socket.Socket) int {
 	t.Helper()
-	for sent := fillNow(t, s); runtime.GOOS == "windows" && sent > 0; sent = fillNow(t, s) {
-		testkit.Fill(t, fileno(t, s)) // TCP may have room again a moment later
-	}
-}
-
-func fillNow(t testing.TB, s *socket.Socket) (sent int) {
-	t.Helper()
-	buf := make([]byte, 1<<16)
-	for size := len(buf); size > 0; {
-		n, err := s.Send(buf[:size], socket.MSG_DONTWAIT)
-		if errors.Is(err, socket.ErrWouldBlock) {
-			size /= 2
-		} else {
-			check(t, err)
-		}
-		sent += n
-	}
-	return sent
+	return testkit.Fill(t, fileno(t, s))
 }
 
 func fileno(t testing.TB, s *socket.Socket) int {

@@ -258,22 +258,9 @@ func TestTimeoutIsOfBothDirections(t *testing.T) {
 }
 
 // fill sends until nothing more fits in, and returns how many bytes that were.
-func fill(t testing.TB, s *socket.Socket) (sent int) {
+func fill(t testing.TB, s *socket.Socket) int {
 	t.Helper()
-	p := make([]byte, 1<<16)
-	for size := len(p); size > 0; {
-		n, err := s.Send(p[:size], socket.MSG_DONTWAIT)
-		if sent += n; errors.Is(err, socket.ErrWouldBlock) {
-			size /= 2
-		} else {
-			check(t, err)
-		}
-	}
-	if runtime.GOOS == "windows" && sent > 0 { // there is room again when it has handed over a part
-		time.Sleep(50 * time.Millisecond)
-		sent += fill(t, s)
-	}
-	return sent
+	return testkit.Fill(t, must[int](t)(s.Fileno()))
 }
 
 // Who waits to read in the handshake learns that another goroutine has read, and left something to write.

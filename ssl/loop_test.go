@@ -66,14 +66,14 @@ func startLoop(
 
 // serve is the loop, until the selector is closed.
 func (l *loop) serve() error {
-	err := l.loop()
+	err := l.run()
 	if errors.Is(err, os.ErrClosed) {
 		return nil
 	}
 	return err
 }
 
-func (l *loop) loop() error {
+func (l *loop) run() error {
 	connections := map[*connection]bool{}
 	defer func() {
 		for c := range connections {

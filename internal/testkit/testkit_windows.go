@@ -212,14 +212,25 @@ func Drain(t testing.TB, fd int) string {
 	}
 }
 
-// Fill writes to a descriptor until it is not writable any more.
-func Fill(t testing.TB, fd int) {
+// Fill writes to a descriptor until it is not writable any more, and returns how much it has written.
+func Fill(t testing.TB, fd int) (total int) {
 	t.Helper()
 	buf := make([]byte, 1<<16)
-	for becomes(t, fd, sys.Out, acknowledgement) {
-		if _, err := send(fd, buf); err != nil && err != windows.WSAEWOULDBLOCK {
-			t.Fatalf("write to fd %d: %v", fd, err)
+	for {
+		before := total
+		for size := len(buf); size > 0; {
+			if n, err := send(fd, buf[:size]); err == nil {
+				total += n
+			} else if err == windows.WSAEWOULDBLOCK {
+				size /= 2
+			} else {
+				t.Fatalf("write to fd %d: %v", fd, err)
+			}
 		}
+		if total == before {
+			return total
+		}
+		becomes(t, fd, sys.Out, acknowledgement) // TCP may have room again a moment later
 	}
 }
 
